@@ -1,0 +1,1 @@
+//! A management cluster to start from.

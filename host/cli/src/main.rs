@@ -1,0 +1,2 @@
+//! kedge: clusters from EKS Anywhere specs, with every provider a sandboxed component.
+fn main() {}

@@ -1,0 +1,1 @@
+//! Cluster API: core objects rendered, providers installed, readiness, the pivot.

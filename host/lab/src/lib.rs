@@ -1,0 +1,1 @@
+//! The embedded infrastructure: Kubernetes API, Cluster API behaviour, vCenter.

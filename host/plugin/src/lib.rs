@@ -1,0 +1,1 @@
+//! The plugin host: engine, limits, endpoints, secrets, audit, catalog.

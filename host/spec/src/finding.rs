@@ -1,0 +1,44 @@
+//! Findings: what there is to say about a spec, each with its place in the document and a remedy.
+
+use serde::{Deserialize, Serialize};
+
+/// Names one document of the spec.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ObjectRef {
+    /// Its kind.
+    pub kind: String,
+    /// Its `metadata.name`.
+    pub name: String,
+}
+
+/// How much a finding weighs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// The spec can't be used.
+    Error,
+    /// It can, but the user should know.
+    Warning,
+    /// Said for completeness.
+    Note,
+}
+
+/// Something to say about the spec.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Finding {
+    /// How much it weighs.
+    pub severity: Severity,
+    /// A stable name in kebab case.
+    pub code: String,
+    /// The document; none for the spec as a whole.
+    pub document: Option<ObjectRef>,
+    /// The field in that document as Kubernetes writes it (`spec.a[0].b`); empty for all of it.
+    pub path: String,
+    /// What is wrong, one sentence without a full stop.
+    pub message: String,
+    /// What to do about it; may be empty.
+    pub remedy: String,
+    /// A page about it.
+    pub link: Option<String>,
+}

@@ -1,0 +1,1 @@
+//! Steps, journal, progress: create, upgrade and delete are lists of steps.
