@@ -1,0 +1,1 @@
+//! What the Cluster API controllers do, played over a simulated Kubernetes API.

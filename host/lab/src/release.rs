@@ -1,0 +1,1 @@
+//! The small release that the lab carries.

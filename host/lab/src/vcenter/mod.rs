@@ -1,0 +1,1 @@
+//! The simulated vCenter: SOAP and REST over TLS, filled from the spec.
