@@ -67,3 +67,10 @@ pub trait Connection {
     /// No connection.
     fn certificate(&self) -> Result<Certificate, EndpointError>;
 }
+
+/// In words, for a user: why the container engine did not answer.
+pub fn explain_engine(error: &EngineError) -> &str {
+    match error {
+        EngineError::Unreachable(why) | EngineError::Other(why) => why,
+    }
+}

@@ -81,8 +81,13 @@ impl Schema {
         self
     }
 
-    /// The schema of a whole Kubernetes document whose `spec` is this one. `metadata` and `status` are free.
+    /// The schema of a whole Kubernetes document whose `spec` is this one; it may be left out if it has no required
+    /// field. `metadata` and `status` are free.
     pub fn document(self) -> Value {
+        let mut required = vec!["apiVersion", "kind", "metadata"];
+        if self.0.get("required").is_some() {
+            required.push("spec");
+        }
         json!({
             "$schema": "https://json-schema.org/draft/2020-12/schema",
             "type": "object",
@@ -93,7 +98,7 @@ impl Schema {
                 "spec": self.0,
                 "status": {"type": "object"},
             },
-            "required": ["apiVersion", "kind", "metadata", "spec"],
+            "required": required,
             "additionalProperties": false,
         })
     }
