@@ -1,1 +1,25 @@
-//! Steps, journal, progress: create, upgrade and delete are lists of steps.
+//! Steps, journal, progress: what the program does with a cluster, from a spec to a cluster that manages itself.
+//!
+//! Every command is a function of [`Options`] (all that can be set) and a [`Reporter`] (who hears what happens), in
+//! [`commands`]. A create and a delete are lists of steps ([`step`], [`steps`]); each step has a postcondition that is
+//! looked up outside, so a run that was stopped anywhere is gone on with by running it again.
+
+#![forbid(unsafe_code)]
+
+pub mod commands;
+mod error;
+pub mod event;
+pub mod fetch;
+pub mod folder;
+pub mod interrupt;
+pub mod journal;
+pub mod load;
+pub mod options;
+pub mod outcome;
+pub mod step;
+pub mod steps;
+
+pub use error::WorkflowError;
+pub use event::{CheckMark, Event, Reporter, Silent};
+pub use interrupt::{Interrupt, Interrupter};
+pub use options::{Clock, EndpointOverride, Options, SpecInput, SystemClock, Timeouts};

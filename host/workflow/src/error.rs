@@ -1,0 +1,223 @@
+//! Why a command did not do what it was asked to do.
+
+use std::fmt;
+use std::path::PathBuf;
+
+use kedge_bootstrap::BootstrapError;
+use kedge_plugin::PluginError;
+use kedge_spec::release::ReleaseError;
+use kedge_spec::{Diagnostic, Rejected};
+use thiserror::Error;
+
+use crate::fetch::FetchError;
+use crate::folder::FolderError;
+use crate::journal::JournalError;
+use crate::outcome::CheckReport;
+use crate::step::Failure;
+
+/// Why a command ended. [`WorkflowError::exit_code`] is what the program's exit status says of it.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum WorkflowError {
+    /// The spec can't be used, for all the reasons that were found.
+    #[error("{file}: the spec can't be used, for {}", count(diagnostics))]
+    Rejected {
+        /// The file.
+        file: String,
+        /// Errors and warnings with their places.
+        diagnostics: Vec<Diagnostic>,
+    },
+    /// The spec can't be read.
+    #[error("the spec `{}` can't be read: {reason}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// Something that the command needs was not given or does not fit.
+    #[error("{message}")]
+    Input {
+        /// What.
+        message: String,
+        /// What to do.
+        help: String,
+    },
+    /// The release can't be fetched.
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    /// The release can't be used.
+    #[error("the release can't be used")]
+    Release(#[from] ReleaseError),
+    /// No plugin claims the spec's datacenter.
+    #[error("{message}")]
+    NoPlugin {
+        /// What was looked for, and where.
+        message: String,
+        /// What to do.
+        help: String,
+    },
+    /// The plugin can't be used.
+    #[error("the plugin `{name}` can't be used")]
+    Plugin {
+        /// The plugin's name or file.
+        name: String,
+        /// Why.
+        source: Box<PluginError>,
+    },
+    /// The manifests can't be rendered.
+    #[error("the manifests can't be rendered")]
+    Render(#[source] Box<kedge_cluster_api::Error>),
+    /// An earlier run used another spec, release or plugin.
+    #[error("{what} changed since the create of `{cluster}` began")]
+    Changed {
+        /// The cluster.
+        cluster: String,
+        /// `the spec`, `the release`, `the plugin`.
+        what: String,
+        /// What it was and is.
+        difference: String,
+    },
+    /// The cluster's folder can't be used.
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    /// The journal can't be used.
+    #[error(transparent)]
+    Journal(#[from] JournalError),
+    /// Credentials are missing in the environment.
+    #[error("credentials are missing: {}", missing.join("; "))]
+    Credentials {
+        /// What each is for and where it is looked for.
+        missing: Vec<String>,
+    },
+    /// Checks of the environment failed.
+    #[error("preflight failed: {}", titles(checks))]
+    Preflight {
+        /// The failed ones.
+        checks: Vec<CheckReport>,
+    },
+    /// A step failed.
+    #[error("the step \"{title}\" failed: {failure}")]
+    Step {
+        /// Its id.
+        step: String,
+        /// What it does.
+        title: String,
+        /// Why.
+        failure: Box<Failure>,
+        /// Where the diagnosis was written.
+        diagnosis: Option<PathBuf>,
+        /// How to go on.
+        resume: String,
+    },
+    /// The run was asked to stop, and did.
+    #[error("interrupted {}", at.as_deref().map_or_else(|| "before anything was touched".to_owned(), |t| format!("at the step \"{t}\"")))]
+    Interrupted {
+        /// What the step does at which it stopped; nothing before the first.
+        at: Option<String>,
+        /// How to go on.
+        resume: String,
+    },
+    /// There is no bootstrap cluster to be had.
+    #[error(transparent)]
+    Bootstrap(#[from] BootstrapError),
+    /// A cluster's API is wanted and does not answer.
+    #[error("{message}")]
+    Api {
+        /// Which, and what for.
+        message: String,
+        /// What to do.
+        help: String,
+        /// Why.
+        source: Option<Box<kedge_cluster_api::Error>>,
+    },
+}
+
+impl WorkflowError {
+    /// The program's exit status: 3 the spec, the release or the plugin is wrong and nothing was touched; 4 preflight
+    /// failed and nothing was touched; 5 a step failed, and the same command goes on; 130 interrupted, and the same
+    /// command goes on.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Credentials { .. } | Self::Preflight { .. } => 4,
+            Self::Step { .. } | Self::Journal(_) | Self::Bootstrap(_) | Self::Api { .. } => 5,
+            Self::Folder(error) if error.in_use() => 5,
+            Self::Interrupted { .. } => 130,
+            _ => 3,
+        }
+    }
+
+    /// What to do now.
+    pub fn help_text(&self) -> Option<String> {
+        let text = match self {
+            Self::Rejected { .. } => "nothing was touched; correct the spec and run the same command again".to_owned(),
+            Self::Unreadable { .. } => "check that the file exists, that you may read it and that it is a text file".to_owned(),
+            Self::Input { help, .. } | Self::NoPlugin { help, .. } | Self::Api { help, .. } => help.clone(),
+            Self::Fetch(error) => error.remedy(),
+            Self::Release(_) => "check the file that `--bundles-override` names, or leave the flag out".to_owned(),
+            Self::Plugin { .. } => "`kedge plugin inspect` shows what a plugin is and wants; nothing was touched".to_owned(),
+            Self::Render(error) => error.help(),
+            Self::Changed { cluster, difference, .. } => format!(
+                "{difference}; to go on, use what the create began with; to begin again, run `kedge delete cluster {cluster}` first"
+            ),
+            Self::Folder(error) => error.remedy(),
+            Self::Journal(error) => error.remedy(),
+            Self::Credentials { .. } => "set the environment variables and run the same command again; nothing was touched".to_owned(),
+            Self::Preflight { .. } => "nothing was touched; correct this and run the same command again".to_owned(),
+            Self::Step { failure, resume, diagnosis, .. } => {
+                let mut text = String::new();
+                if !failure.remedy.is_empty() {
+                    text.push_str(&failure.remedy);
+                    text.push('\n');
+                }
+                if let Some(path) = diagnosis {
+                    text.push_str(&format!("what was found is in `{}`\n", path.display()));
+                }
+                text.push_str(resume);
+                text
+            }
+            Self::Interrupted { resume, .. } => resume.clone(),
+            Self::Bootstrap(error) => error.remedy(),
+        };
+        (!text.is_empty()).then_some(text)
+    }
+
+    /// The findings about the spec, if it is about the spec.
+    pub fn diagnostics(&self) -> &[Diagnostic] {
+        match self {
+            Self::Rejected { diagnostics, .. } => diagnostics,
+            _ => &[],
+        }
+    }
+}
+
+impl From<Rejected> for WorkflowError {
+    fn from(rejected: Rejected) -> Self {
+        Self::Rejected { file: rejected.source.name, diagnostics: rejected.diagnostics }
+    }
+}
+
+impl miette::Diagnostic for WorkflowError {
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help_text().map(|text| Box::new(text) as Box<dyn fmt::Display>)
+    }
+
+    fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn miette::Diagnostic> + 'a>> {
+        match self {
+            Self::Rejected { diagnostics, .. } => Some(Box::new(diagnostics.iter().map(|d| d as &dyn miette::Diagnostic))),
+            _ => None,
+        }
+    }
+}
+
+fn count(diagnostics: &[Diagnostic]) -> String {
+    match diagnostics.iter().filter(|d| d.is_error()).count() {
+        0 => format!("{} warning(s) that `--strict` takes for errors", diagnostics.len()),
+        1 => "one reason".to_owned(),
+        n => format!("{n} reasons"),
+    }
+}
+
+fn titles(checks: &[CheckReport]) -> String {
+    checks.iter().map(CheckReport::reason).collect::<Vec<_>>().join("; ")
+}

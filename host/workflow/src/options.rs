@@ -1,0 +1,173 @@
+//! Everything that a caller can set, in one place. Nothing in this crate reads arguments, the environment or the clock
+//! by itself.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kedge_bootstrap::Driver;
+
+use crate::interrupt::Interrupt;
+
+/// Looks up environment variables.
+pub type EnvironmentLookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// Says what time it is.
+pub trait Clock: Send + Sync {
+    /// Now.
+    fn now(&self) -> Timestamp;
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// The longest waits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timeouts {
+    /// For the control plane.
+    pub control_plane: Duration,
+    /// For external etcd.
+    pub external_etcd: Duration,
+    /// For one machine; groups of machines get it once for each machine.
+    pub per_machine: Duration,
+    /// For controllers and add-ons to come up after they were installed.
+    pub installation: Duration,
+    /// For the management of the cluster to be moved.
+    pub pivot: Duration,
+    /// For the cluster's machines to be gone.
+    pub deletion: Duration,
+    /// Wait without end.
+    pub unlimited: bool,
+}
+
+impl Default for Timeouts {
+    /// As `eksctl anywhere` has them.
+    fn default() -> Self {
+        let minutes = |m| Duration::from_secs(m * 60);
+        Self {
+            control_plane: minutes(60),
+            external_etcd: minutes(60),
+            per_machine: minutes(10),
+            installation: minutes(30),
+            pivot: minutes(30),
+            deletion: minutes(60),
+            unlimited: false,
+        }
+    }
+}
+
+/// Where one of the spec's servers is reached in place of its own address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EndpointOverride {
+    /// The address to dial.
+    pub address: SocketAddr,
+    /// The authority to trust for it, PEM. The spec's own TLS settings hold if there is none.
+    pub ca_pem: Option<String>,
+}
+
+/// The spec as the user gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SpecInput {
+    /// A file to read.
+    File(PathBuf),
+    /// Text that was read already, for example from standard input, and the name it goes by in messages.
+    Text {
+        /// For example `<stdin>`.
+        name: String,
+        /// The whole text.
+        text: String,
+    },
+}
+
+/// How a command is to run.
+#[derive(Clone)]
+pub struct Options {
+    /// Where the clusters' folders are; usually the current folder.
+    pub directory: PathBuf,
+    /// The cluster spec.
+    pub spec: Option<SpecInput>,
+    /// The release manifest (`Bundles`): a path, an `https://` or `http://` address, or one of [`Options::embedded`].
+    pub release: String,
+    /// Files that the program brings along, by address: `embedded:NAME`.
+    pub embedded: BTreeMap<String, String>,
+    /// Where downloads are kept; nothing is kept if there is none.
+    pub cache: Option<PathBuf>,
+    /// Where compiled plugins are kept; nothing is kept if there is none.
+    pub plugin_cache: Option<PathBuf>,
+    /// Plugin files that come before all others.
+    pub plugins: Vec<PathBuf>,
+    /// The folder of installed plugins.
+    pub installed_plugins: Option<PathBuf>,
+    /// The environment, for credentials.
+    pub environment: EnvironmentLookup,
+    /// Servers of the spec that are reached elsewhere, by the host name they have in the spec.
+    pub endpoints: BTreeMap<String, EndpointOverride>,
+    /// Where bootstrap clusters come from.
+    pub bootstrap: Option<Arc<dyn Driver>>,
+    /// The longest waits.
+    pub timeouts: Timeouts,
+    /// Preflight checks to leave out, by id.
+    pub skip: Vec<String>,
+    /// Leave out the check whether the control plane's address is in use.
+    pub skip_ip_check: bool,
+    /// Warnings are errors.
+    pub strict: bool,
+    /// Stop before the first step that touches anything, and say what would be done.
+    pub dry_run: bool,
+    /// The version of this program, for the journal.
+    pub version: String,
+    /// The clock.
+    pub clock: Arc<dyn Clock>,
+    /// How to stop.
+    pub interrupt: Interrupt,
+}
+
+impl Options {
+    /// Options with which nothing is overridden: an empty environment, no bootstrap driver, no caches, the usual waits.
+    pub fn new(directory: impl Into<PathBuf>, release: impl Into<String>) -> Self {
+        Self {
+            directory: directory.into(),
+            spec: None,
+            release: release.into(),
+            embedded: BTreeMap::new(),
+            cache: None,
+            plugin_cache: None,
+            plugins: Vec::new(),
+            installed_plugins: None,
+            environment: Arc::new(|_| None),
+            endpoints: BTreeMap::new(),
+            bootstrap: None,
+            timeouts: Timeouts::default(),
+            skip: Vec::new(),
+            skip_ip_check: false,
+            strict: false,
+            dry_run: false,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            clock: Arc::new(SystemClock),
+            interrupt: Interrupt::never(),
+        }
+    }
+}
+
+impl fmt::Debug for Options {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.debug_struct("Options")
+            .field("directory", &self.directory)
+            .field("spec", &self.spec)
+            .field("release", &self.release)
+            .field("plugins", &self.plugins)
+            .field("bootstrap", &self.bootstrap.as_ref().map(|d| d.name().to_owned()))
+            .finish_non_exhaustive()
+    }
+}
