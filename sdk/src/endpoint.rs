@@ -51,7 +51,12 @@ impl Endpoint {
 impl Request {
     /// A request without headers and body. `path` starts with one `/`.
     pub fn new(method: &str, path: &str) -> Self {
-        Self { method: method.into(), path: path.into(), headers: vec![], body: vec![] }
+        Self {
+            method: method.into(),
+            path: path.into(),
+            headers: vec![],
+            body: vec![],
+        }
     }
 
     /// `GET path`.
@@ -78,7 +83,10 @@ impl Request {
     /// Adds a header of parts, for example one with a secret.
     #[must_use]
     pub fn header_parts(mut self, name: &str, value: Vec<Part>) -> Self {
-        self.headers.push(Header { name: name.into(), value });
+        self.headers.push(Header {
+            name: name.into(),
+            value,
+        });
         self
     }
 
@@ -99,14 +107,18 @@ impl Request {
     /// Adds a secret to the body. The host puts its value in on the way.
     #[must_use]
     pub fn secret(mut self, name: &str, encoding: Encoding) -> Self {
-        self.body.push(Part::Secret(SecretUse { name: name.into(), encoding }));
+        self.body.push(Part::Secret(SecretUse {
+            name: name.into(),
+            encoding,
+        }));
         self
     }
 
     /// A JSON body.
     #[must_use]
     pub fn json(self, value: &serde_json::Value) -> Self {
-        self.header("Content-Type", "application/json").text(value.to_string())
+        self.header("Content-Type", "application/json")
+            .text(value.to_string())
     }
 
     /// Body and headers as text, with `${kedge.secret/NAME}` where a secret goes: for tests and messages.
@@ -137,7 +149,10 @@ impl Response {
 
     /// A header by its name in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON.

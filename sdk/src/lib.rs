@@ -77,8 +77,8 @@ pub mod prelude {
     pub use crate::secret;
     pub use crate::{
         Check, Compared, Defaulting, Description, Document, Documents, Encoding, Endpoint,
-        EndpointError, EndpointNeed, Failure, Finding, Findings, Group, Host, InfrastructureObjects,
-        Infrastructure, Input, KindRole, Level, Lifecycle, MachineTemplate, Manifest,
+        EndpointError, EndpointNeed, Failure, Finding, Findings, Group, Host, Infrastructure,
+        InfrastructureObjects, Input, KindRole, Level, Lifecycle, MachineTemplate, Manifest,
         NodeContribution, NodeFile, NodeUser, ObjectRef, Options, Placed, Placement, Preflight,
         Provider, Release, Reporter, Request, Role, SecretNeed, Severity, Upgrade, Verdict,
     };
