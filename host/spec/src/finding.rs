@@ -42,3 +42,70 @@ pub struct Finding {
     /// A page about it.
     pub link: Option<String>,
 }
+
+impl ObjectRef {
+    /// A reference from kind and name.
+    pub fn new(kind: impl Into<String>, name: impl Into<String>) -> Self {
+        Self {
+            kind: kind.into(),
+            name: name.into(),
+        }
+    }
+}
+
+impl std::fmt::Display for ObjectRef {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{} {}", self.kind, self.name)
+    }
+}
+
+impl Finding {
+    /// An error.
+    pub fn error(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Error,
+            code: code.to_owned(),
+            document: None,
+            path: String::new(),
+            message: message.into(),
+            remedy: String::new(),
+            link: None,
+        }
+    }
+
+    /// A warning.
+    pub fn warning(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Warning,
+            ..Self::error(code, message)
+        }
+    }
+
+    /// A note.
+    pub fn note(code: &str, message: impl Into<String>) -> Self {
+        Self {
+            severity: Severity::Note,
+            ..Self::error(code, message)
+        }
+    }
+
+    /// The same at a field of a document.
+    #[must_use]
+    pub fn at(mut self, document: &ObjectRef, path: impl Into<String>) -> Self {
+        self.document = Some(document.clone());
+        self.path = path.into();
+        self
+    }
+
+    /// The same with what to do about it.
+    #[must_use]
+    pub fn remedy(mut self, remedy: impl Into<String>) -> Self {
+        self.remedy = remedy.into();
+        self
+    }
+
+    /// Whether it makes the spec unusable.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}

@@ -122,7 +122,10 @@ pub struct Description {
 impl Description {
     /// The kind that `spec.datacenterRef` names.
     pub fn datacenter_kind(&self) -> Option<&str> {
-        self.kinds.iter().find(|k| k.role == KindRole::Datacenter).map(|k| k.kind.as_str())
+        self.kinds
+            .iter()
+            .find(|k| k.role == KindRole::Datacenter)
+            .map(|k| k.kind.as_str())
     }
 
     /// The claim on a kind, if this provider understands it.

@@ -1,0 +1,25 @@
+//! The `Cluster` document, typed. Fields and defaults are those of EKS Anywhere's `Cluster` API (v0.26).
+//!
+//! Every field has a serde default because what is required is said by [`schema`], with the user's line, and not by
+//! the decoder.
+
+mod defaults;
+mod network;
+pub mod schema;
+mod types;
+
+pub(crate) use defaults::apply as apply_defaults;
+pub use network::*;
+pub use types::*;
+
+/// The kind of the one document every spec has.
+pub const KIND: &str = "Cluster";
+
+/// The API group of clusters and of everything they refer to.
+pub const GROUP: &str = "anywhere.eks.amazonaws.com";
+
+/// The namespace of documents that name none.
+pub const DEFAULT_NAMESPACE: &str = "default";
+
+/// Kinds besides `Cluster` that belong to the host, whatever the provider.
+pub const HOST_KINDS: [&str; 4] = ["OIDCConfig", "AWSIamConfig", "GitOpsConfig", "FluxConfig"];

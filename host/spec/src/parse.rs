@@ -1,0 +1,340 @@
+//! From text to a [`Spec`].
+
+use serde_json::{Map, Value};
+
+use crate::check;
+use crate::cluster::{self, Cluster, ClusterSpec};
+use crate::diagnostic::{self, Diagnostic, Rejected};
+use crate::document::Document;
+use crate::finding::{Finding, ObjectRef};
+use crate::schema;
+use crate::source::{Source, Span};
+use crate::spec::{Spec, place_in, rejected};
+use crate::yaml::{self, Node, NodeKind};
+use crate::{path, suggest};
+
+struct Reader {
+    source: Source,
+    shared: std::sync::Arc<miette::NamedSource<std::sync::Arc<str>>>,
+    found: Vec<Diagnostic>,
+}
+
+impl Reader {
+    fn say(&mut self, finding: Finding, span: Option<Span>) {
+        self.found.push(Diagnostic::shared(
+            finding,
+            &self.source,
+            &self.shared,
+            span,
+        ));
+    }
+}
+
+pub(crate) fn parse(source: Source) -> Result<Spec, Rejected> {
+    let (nodes, flaws) = yaml::read(&source, yaml::SPEC);
+    let mut reader = Reader {
+        shared: diagnostic::shared_source(&source),
+        source,
+        found: Vec::new(),
+    };
+    let broken = !flaws.is_empty();
+    for flaw in flaws {
+        let mut diagnostic =
+            Diagnostic::shared(flaw.finding, &reader.source, &reader.shared, flaw.span);
+        diagnostic.related = flaw.related;
+        reader.found.push(diagnostic);
+    }
+    if nodes.is_empty() && !broken {
+        let finding = Finding::error("empty-file", "the file holds no document")
+            .remedy("write a Cluster into it; `kedge generate clusterconfig NAME -p PROVIDER` makes one to start from");
+        reader.say(finding, None);
+        return Err(rejected(reader.source, reader.found));
+    }
+    let mut documents = Vec::new();
+    let mut unnamed_cluster = false;
+    for node in nodes {
+        match document(&mut reader, node) {
+            Some(document) => documents.push(document),
+            None => unnamed_cluster = true,
+        }
+    }
+    duplicates(&mut reader, &documents);
+    let clusters: Vec<usize> = documents
+        .iter()
+        .enumerate()
+        .filter(|(_, d)| d.kind == cluster::KIND)
+        .map(|(index, _)| index)
+        .collect();
+    if clusters.is_empty() && !broken && !unnamed_cluster {
+        no_cluster(&mut reader, &documents);
+    }
+    for second in clusters
+        .iter()
+        .skip(1)
+        .filter_map(|index| documents.get(*index))
+    {
+        let finding = Finding::error(
+            "two-clusters",
+            format!("`{}` is a second Cluster in one file", second.name),
+        )
+        .at(&second.reference(), "kind")
+        .remedy("put each Cluster into a file of its own");
+        reader.say(finding, Some(path::locate(&second.node, "kind")));
+    }
+    let mut datacenter_kind = String::new();
+    for index in &clusters {
+        if let Some(document) = documents.get_mut(*index) {
+            shape(&mut reader, document);
+            let named = document
+                .body
+                .pointer("/spec/datacenterRef/kind")
+                .and_then(Value::as_str);
+            datacenter_kind = named.unwrap_or_default().to_owned();
+        }
+    }
+    let Reader { source, found, .. } = reader;
+    match clusters.first() {
+        Some(cluster) if !found.iter().any(Diagnostic::is_error) => {
+            let warnings = found.into_iter().map(|d| d.finding).collect();
+            Ok(Spec {
+                source,
+                documents,
+                cluster: *cluster,
+                datacenter_kind,
+                warnings,
+            })
+        }
+        _ => Err(rejected(source, found)),
+    }
+}
+
+/// A document with its kind and name; none if it lacks what every document has.
+fn document(reader: &mut Reader, node: Node) -> Option<Document> {
+    if !matches!(node.kind, NodeKind::Mapping(_)) {
+        let what = match node.kind {
+            NodeKind::Sequence(_) => "a list",
+            _ => "plain text",
+        };
+        let finding = Finding::error(
+            "not-an-object",
+            format!("the document is {what}, not an object with fields"),
+        )
+        .remedy(
+            "a document starts with `apiVersion`, `kind` and `metadata`; is this the right file?",
+        );
+        reader.say(finding, Some(node.span));
+        return None;
+    }
+    let kind = field(
+        reader,
+        &node,
+        &["kind"],
+        "a document says what it is: `kind: Cluster`, for example",
+    );
+    let version_remedy = format!("add `apiVersion: {}/v1alpha1`", cluster::GROUP);
+    let api_version = field(reader, &node, &["apiVersion"], &version_remedy);
+    let name = field(reader, &node, &["metadata", "name"], "add `metadata.name`");
+    let (kind, api_version, name) = (kind?, api_version?, name?);
+    let body = node.to_value();
+    let namespace = Document::namespace_of(&body);
+    Some(Document {
+        api_version,
+        kind,
+        name,
+        namespace,
+        body,
+        node,
+    })
+}
+
+fn field(reader: &mut Reader, node: &Node, keys: &[&str], remedy: &str) -> Option<String> {
+    let mut at = node;
+    let mut span = path::locate(node, "");
+    let mut path = String::new();
+    for key in keys {
+        path = path::join(&path, key);
+        match at.entry(key) {
+            Some(entry) if !matches!(entry.value.kind, NodeKind::Null) => {
+                span = entry.value.span;
+                at = &entry.value;
+            }
+            Some(entry) => {
+                missing(reader, &keys.join("."), remedy, entry.key_span);
+                return None;
+            }
+            None => {
+                missing(reader, &keys.join("."), remedy, span);
+                return None;
+            }
+        }
+    }
+    match at.text() {
+        Some("") => {
+            missing(reader, &path, remedy, span);
+            None
+        }
+        Some(text) => Some(text.to_owned()),
+        None => {
+            let finding = Finding::error("wrong-type", format!("`{path}` must be text"))
+                .remedy("put it in quotes");
+            reader.say(finding, Some(path::locate(node, &path)));
+            None
+        }
+    }
+}
+
+fn missing(reader: &mut Reader, path: &str, remedy: &str, span: Span) {
+    let mut finding =
+        Finding::error("missing-field", format!("`{path}` is missing or empty")).remedy(remedy);
+    path.clone_into(&mut finding.path);
+    reader.say(finding, Some(span));
+}
+
+fn duplicates(reader: &mut Reader, documents: &[Document]) {
+    for (index, document) in documents.iter().enumerate() {
+        let same = |other: &&Document| other.kind == document.kind && other.name == document.name;
+        if let Some(first) = documents.iter().take(index).find(same) {
+            let reference = document.reference();
+            let finding = Finding::error(
+                "duplicate-document",
+                format!("there are two documents `{reference}`"),
+            )
+            .at(&reference, "metadata.name")
+            .remedy("give one of them another name, or remove it");
+            let mut diagnostic = Diagnostic::shared(
+                finding,
+                &reader.source,
+                &reader.shared,
+                Some(path::locate(&document.node, "metadata.name")),
+            );
+            diagnostic.related = Some((
+                path::locate(&first.node, "metadata.name"),
+                "first here".to_owned(),
+            ));
+            reader.found.push(diagnostic);
+        }
+    }
+}
+
+fn no_cluster(reader: &mut Reader, documents: &[Document]) {
+    let near = documents
+        .iter()
+        .find(|d| suggest::nearest(&d.kind, [cluster::KIND]).is_some());
+    let (finding, span) = match near {
+        Some(near) => (
+            Finding::error(
+                "unknown-kind",
+                format!("`{}` is not a kind of document", near.kind),
+            )
+            .at(&near.reference(), "kind")
+            .remedy("did you mean `Cluster`?"),
+            Some(path::locate(&near.node, "kind")),
+        ),
+        None => (
+            Finding::error("no-cluster", "the file has no document of kind `Cluster`")
+                .remedy("add one, or check that this is the right file"),
+            None,
+        ),
+    };
+    reader.say(finding, span);
+}
+
+/// The shape of a Cluster: fields and types. Where that fails, whatever rules can be looked at are looked at too, so
+/// that the user sees all errors in one run.
+fn shape(reader: &mut Reader, document: &mut Document) {
+    let reference = document.reference();
+    let schema = cluster::schema::schema();
+    let shape = schema::findings(&reference, &document.body, &schema);
+    for finding in &shape {
+        let span = place_in(document, finding);
+        reader.say(finding.clone(), Some(span));
+    }
+    document.body = schema::normalised(std::mem::take(&mut document.body), &schema);
+    if document.group() != cluster::GROUP {
+        let finding = Finding::warning(
+            "api-version",
+            format!("`{}` is read as `{}`", document.api_version, cluster::GROUP),
+        )
+        .at(&reference, "apiVersion")
+        .remedy(format!("write `apiVersion: {}/v1alpha1`", cluster::GROUP));
+        let span = place_in(document, &finding);
+        reader.say(finding, Some(span));
+    }
+    if !reader.found.iter().any(Diagnostic::is_error) {
+        return;
+    }
+    let broken: Vec<&str> = shape.iter().map(|f| f.path.as_str()).collect();
+    let mut usable = document.body.clone();
+    for at in &broken {
+        remove(&mut usable, &path::segments(at));
+    }
+    cluster::apply_defaults(&mut usable, &reference, None);
+    let Some(cluster) = typed(&usable) else {
+        return;
+    };
+    for finding in check::cluster_rules(&cluster, &reference) {
+        if !broken.iter().any(|at| path::related(at, &finding.path)) {
+            let span = place_in(document, &finding);
+            reader.say(finding, Some(span));
+        }
+    }
+}
+
+/// Takes a field out. Items of lists become empty objects, so that the others keep their places.
+fn remove(value: &mut Value, parts: &[&str]) {
+    let Some((first, rest)) = parts.split_first() else {
+        return;
+    };
+    match value {
+        Value::Object(map) => {
+            if rest.is_empty() {
+                map.shift_remove(*first);
+            } else if let Some(inner) = map.get_mut(*first) {
+                remove(inner, rest);
+            }
+        }
+        Value::Array(items) => {
+            if let Some(item) = first
+                .parse::<usize>()
+                .ok()
+                .and_then(|index| items.get_mut(index))
+            {
+                if rest.is_empty() {
+                    *item = if item.is_object() {
+                        Value::Object(Map::new())
+                    } else {
+                        Value::String(String::new())
+                    };
+                } else {
+                    remove(item, rest);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+/// The typed Cluster of a body that has passed its schema.
+pub(crate) fn typed(body: &Value) -> Option<Cluster> {
+    let metadata = body.get("metadata");
+    let strings = |key: &str| {
+        let map = metadata.and_then(|m| m.get(key)).and_then(Value::as_object);
+        map.into_iter()
+            .flatten()
+            .filter_map(|(k, v)| v.as_str().map(|v| (k.clone(), v.to_owned())))
+            .collect::<std::collections::BTreeMap<_, _>>()
+    };
+    let spec: ClusterSpec = serde_json::from_value(body.get("spec")?.clone()).ok()?;
+    Some(Cluster {
+        name: metadata?.get("name")?.as_str()?.to_owned(),
+        namespace: Document::namespace_of(body),
+        labels: strings("labels"),
+        annotations: strings("annotations"),
+        spec,
+    })
+}
+
+/// The reference of a Cluster by its name.
+pub(crate) fn reference(cluster: &Cluster) -> ObjectRef {
+    ObjectRef::new(cluster::KIND, &cluster.name)
+}

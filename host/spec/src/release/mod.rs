@@ -1,0 +1,218 @@
+//! Releases: the EKS Anywhere `Bundles` manifest and the EKS-D `Release` of each Kubernetes version.
+
+mod bundles;
+mod component;
+mod error;
+mod mirror;
+mod view;
+
+pub use component::{Component, ComponentKind};
+pub use error::ReleaseError;
+pub use mirror::Mirror;
+pub use view::{ReleaseView, Repositories, Repository};
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use crate::cluster::Cluster;
+use crate::defaulted::{DefaultedSpec, hex};
+use crate::finding::{Finding, ObjectRef};
+use crate::suggest;
+use crate::version::KubernetesVersion;
+use bundles::{Bundle, read_bundles, read_one};
+
+/// A release: what each Kubernetes version is made of, and the components that manage clusters.
+#[derive(Debug, Clone)]
+pub struct Release {
+    name: String,
+    number: u64,
+    digest: String,
+    /// As in the manifest; the first one holds the management components.
+    bundles: Vec<Bundle>,
+    /// The EKS-D release of each manifest URL that was given.
+    eksd: BTreeMap<String, Value>,
+}
+
+impl Release {
+    /// A release from its manifests. `eksd` maps a `manifestUrl` of the bundles to that manifest's text; versions
+    /// without one are known, but can't be viewed.
+    ///
+    /// # Errors
+    /// When a manifest is not YAML or not of its kind.
+    pub fn from_parts(
+        bundles_yaml: &str,
+        bundles_name: &str,
+        eksd: BTreeMap<String, String>,
+    ) -> Result<Self, ReleaseError> {
+        let (manifest, bundles) = read_bundles(bundles_yaml, bundles_name)?;
+        let mut hasher = Sha256::new();
+        hasher.update(bundles_yaml);
+        let mut releases = BTreeMap::new();
+        for (url, text) in eksd {
+            hasher.update(&url);
+            hasher.update(&text);
+            let value = read_one(&text, &url, "Release")?;
+            releases.insert(url, value);
+        }
+        let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str);
+        Ok(Self {
+            name: text("/metadata/name").unwrap_or(bundles_name).to_owned(),
+            number: manifest
+                .pointer("/spec/number")
+                .and_then(Value::as_u64)
+                .unwrap_or_default(),
+            digest: hex(&hasher.finalize()),
+            bundles,
+            eksd: releases,
+        })
+    }
+
+    /// Which EKS-D manifest each Kubernetes version needs, in the order of the bundles. A URL may be relative to the
+    /// bundles' own.
+    ///
+    /// # Errors
+    /// When the bundles can't be read.
+    pub fn eksd_urls(bundles_yaml: &str) -> Result<Vec<(KubernetesVersion, String)>, ReleaseError> {
+        let (_, bundles) = read_bundles(bundles_yaml, "bundles")?;
+        Ok(bundles
+            .into_iter()
+            .map(|b| (b.version, b.eksd_url))
+            .collect())
+    }
+
+    /// All Kubernetes versions, oldest first.
+    pub fn kubernetes_versions(&self) -> Vec<KubernetesVersion> {
+        let mut versions: Vec<_> = self.bundles.iter().map(|b| b.version).collect();
+        versions.sort_unstable();
+        versions.dedup();
+        versions
+    }
+
+    /// The newest version, the one of a new cluster.
+    pub fn default_kubernetes_version(&self) -> KubernetesVersion {
+        self.kubernetes_versions()
+            .last()
+            .copied()
+            .unwrap_or_default()
+    }
+
+    /// `spec.number` of the bundles.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// `metadata.name` of the bundles.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// SHA-256 of all manifests in hex.
+    pub fn digest(&self) -> String {
+        self.digest.clone()
+    }
+
+    /// The EKS Anywhere version of the release without build metadata, `v0.26.1`.
+    pub fn eksa_version(&self) -> Option<String> {
+        let version = self
+            .bundles
+            .first()?
+            .value
+            .pointer("/eksa/version")?
+            .as_str()?;
+        Some(version.split('+').next().unwrap_or(version).to_owned())
+    }
+
+    /// The Kubernetes versions that a spec needs, without duplicates: what has to be fetched of EKS-D.
+    pub fn needed(cluster: &Cluster) -> Vec<KubernetesVersion> {
+        let workers = cluster.spec.worker_node_group_configurations.iter();
+        let mut versions = vec![cluster.spec.kubernetes_version];
+        versions.extend(workers.filter_map(|group| group.kubernetes_version));
+        versions.sort_unstable();
+        versions.dedup();
+        versions
+    }
+
+    /// The release as a cluster sees it.
+    ///
+    /// # Errors
+    /// When it lacks a Kubernetes version of the spec, or the EKS-D manifest of one.
+    pub fn view(&self, spec: &DefaultedSpec) -> Result<ReleaseView, Finding> {
+        self.view_of(spec.cluster(), &spec.cluster_ref())
+    }
+
+    pub(crate) fn view_of(
+        &self,
+        cluster: &Cluster,
+        reference: &ObjectRef,
+    ) -> Result<ReleaseView, Finding> {
+        let mirror = cluster
+            .spec
+            .registry_mirror_configuration
+            .as_ref()
+            .map(Mirror::new)
+            .unwrap_or_default();
+        let at = |version, path: &str| {
+            let bundle = self
+                .bundle(version)
+                .ok_or_else(|| self.unknown(version).at(reference, path))?;
+            let eksd = self.eksd.get(&bundle.eksd_url).ok_or_else(|| {
+                let message = format!(
+                    "the release manifest `{}` of Kubernetes {version} was not loaded",
+                    bundle.eksd_url
+                );
+                Finding::error("release-incomplete", message).at(reference, path)
+            })?;
+            ReleaseView::new(
+                bundle,
+                eksd,
+                self.bundles.first().unwrap_or(bundle),
+                &mirror,
+            )
+            .map_err(|error| {
+                Finding::error("release-malformed", error.to_string()).at(reference, path)
+            })
+        };
+        let mut view = at(cluster.spec.kubernetes_version, "spec.kubernetesVersion")?;
+        for (index, group) in cluster
+            .spec
+            .worker_node_group_configurations
+            .iter()
+            .enumerate()
+        {
+            if let Some(version) = group
+                .kubernetes_version
+                .filter(|v| *v != cluster.spec.kubernetes_version)
+            {
+                let path = format!("spec.workerNodeGroupConfigurations[{index}].kubernetesVersion");
+                view.workers.insert(group.name.clone(), at(version, &path)?);
+            }
+        }
+        Ok(view)
+    }
+
+    fn bundle(&self, version: KubernetesVersion) -> Option<&Bundle> {
+        self.bundles.iter().find(|b| b.version == version)
+    }
+
+    /// The finding for a version that is not in the release, without its place.
+    pub(crate) fn unknown(&self, version: KubernetesVersion) -> Finding {
+        let known: Vec<String> = self
+            .kubernetes_versions()
+            .iter()
+            .map(ToString::to_string)
+            .collect();
+        let all = suggest::list(known.iter().map(String::as_str)).unwrap_or_default();
+        Finding::error(
+            "kubernetes-version-unknown",
+            format!("Kubernetes {version} is not in the release `{}`", self.name),
+        )
+        .remedy(format!("use one of {all}, or another release"))
+    }
+
+    /// Whether a version is in the release.
+    pub fn has(&self, version: KubernetesVersion) -> bool {
+        self.bundle(version).is_some()
+    }
+}

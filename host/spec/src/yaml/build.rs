@@ -1,0 +1,410 @@
+//! Trees from the parser's events.
+
+use std::collections::BTreeMap;
+
+use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Range, Tag};
+
+use super::split::Chunk;
+use super::{Entry, Flaw, Limits, Node, NodeKind, scalar};
+use crate::source::Span;
+
+/// Reads the documents of a chunk. Stops at the first flaw of its syntax, goes on after any other.
+pub(super) fn documents(
+    chunk: &Chunk<'_>,
+    limits: Limits,
+    documents: &mut Vec<Node>,
+    flaws: &mut Vec<Flaw>,
+) {
+    if let Some(flaw) = unprintable(chunk) {
+        flaws.push(flaw);
+        return;
+    }
+    let mut builder = Builder {
+        chunk,
+        limits,
+        frames: Vec::new(),
+        anchors: BTreeMap::new(),
+        expanded: 0,
+        plain: false,
+        finished: Vec::new(),
+        flaws: Vec::new(),
+    };
+    for event in Parser::new_from_str(&chunk.text) {
+        let outcome = match event {
+            Ok((event, range)) => builder.event(event, range),
+            Err(error) => Err(Box::new(syntax(chunk, &error))),
+        };
+        if let Err(flaw) = outcome {
+            builder.flaws.push(*flaw);
+            break;
+        }
+    }
+    documents.append(&mut builder.finished);
+    flaws.append(&mut builder.flaws);
+}
+
+/// A collection that is still open.
+enum Frame {
+    Sequence {
+        items: Vec<Node>,
+        start: Range,
+        anchor: usize,
+    },
+    Mapping {
+        entries: Vec<Entry>,
+        merges: Vec<Node>,
+        key: Option<Key>,
+        start: Range,
+        anchor: usize,
+    },
+}
+
+/// A key that waits for its value.
+enum Key {
+    /// `<<`.
+    Merge,
+    Text(String, Span),
+}
+
+struct Builder<'a> {
+    chunk: &'a Chunk<'a>,
+    limits: Limits,
+    frames: Vec<Frame>,
+    anchors: BTreeMap<usize, Node>,
+    expanded: usize,
+    /// Whether the last scalar was a plain one: only a plain `<<` merges.
+    plain: bool,
+    finished: Vec<Node>,
+    flaws: Vec<Flaw>,
+}
+
+type Step = Result<(), Box<Flaw>>;
+
+fn stop(code: &str, message: impl Into<String>, remedy: &str, span: Span) -> Box<Flaw> {
+    Box::new(Flaw::new(code, message, remedy, span))
+}
+
+impl Builder<'_> {
+    fn span(&self, range: Range) -> Span {
+        self.chunk.span(range.start.index(), range.end.index())
+    }
+
+    fn event(&mut self, event: Event<'_>, range: Range) -> Step {
+        match event {
+            Event::Nothing | Event::StreamStart | Event::StreamEnd => {}
+            Event::DocumentStart(_) | Event::DocumentEnd => self.anchors.clear(),
+            Event::Scalar(text, style, anchor, tag) => {
+                let span = self.span(range);
+                self.plain = style == ScalarStyle::Plain && tag.is_none();
+                let kind = self.scalar(&text, style, tag.as_deref(), span);
+                return self.complete(Node { kind, span }, anchor);
+            }
+            Event::Alias(id) => return self.alias(id, self.span(range)),
+            Event::SequenceStart(anchor, tag) => {
+                self.open(
+                    Frame::Sequence {
+                        items: Vec::new(),
+                        start: range,
+                        anchor,
+                    },
+                    tag.as_deref(),
+                    "seq",
+                    range,
+                )?;
+            }
+            Event::MappingStart(anchor, tag) => {
+                let frame = Frame::Mapping {
+                    entries: Vec::new(),
+                    merges: Vec::new(),
+                    key: None,
+                    start: range,
+                    anchor,
+                };
+                self.open(frame, tag.as_deref(), "map", range)?;
+            }
+            Event::SequenceEnd | Event::MappingEnd => return self.close(range),
+        }
+        Ok(())
+    }
+
+    fn open(&mut self, frame: Frame, tag: Option<&Tag>, expected: &str, range: Range) -> Step {
+        let span = self.span(range);
+        if self.frames.len() >= self.limits.depth {
+            let message = format!("collections nest deeper than {} levels", self.limits.depth);
+            return Err(stop(
+                "nested-too-deep",
+                message,
+                "flatten the document",
+                span,
+            ));
+        }
+        if let Some(tag) = tag.filter(|tag| !(tag.is_yaml_core_schema() && tag.suffix == expected))
+        {
+            self.flaws.push(unknown_tag(tag, span));
+        }
+        self.frames.push(frame);
+        Ok(())
+    }
+
+    fn close(&mut self, end: Range) -> Step {
+        let (kind, start, anchor) = match self.frames.pop() {
+            Some(Frame::Sequence {
+                items,
+                start,
+                anchor,
+            }) => (NodeKind::Sequence(items), start, anchor),
+            Some(Frame::Mapping {
+                mut entries,
+                merges,
+                start,
+                anchor,
+                ..
+            }) => {
+                self.merge(&mut entries, merges)?;
+                (NodeKind::Mapping(entries), start, anchor)
+            }
+            None => return Ok(()),
+        };
+        let span = self.chunk.span(start.start.index(), end.end.index());
+        self.complete(Node { kind, span }, anchor)
+    }
+
+    /// Puts a finished node where it belongs.
+    fn complete(&mut self, node: Node, anchor: usize) -> Step {
+        if anchor > 0 {
+            self.anchors.insert(anchor, node.clone());
+        }
+        let plain = std::mem::take(&mut self.plain);
+        let (code, message, remedy) = match self.frames.last_mut() {
+            None => {
+                if !matches!(node.kind, NodeKind::Null) {
+                    self.finished.push(node);
+                }
+                return Ok(());
+            }
+            Some(Frame::Sequence { items, .. }) => {
+                items.push(node);
+                return Ok(());
+            }
+            Some(Frame::Mapping {
+                entries,
+                merges,
+                key,
+                ..
+            }) => match key.take() {
+                None => match key_text(&node) {
+                    Some(text) => {
+                        let merge = plain && text == "<<";
+                        *key = Some(if merge {
+                            Key::Merge
+                        } else {
+                            Key::Text(text, node.span)
+                        });
+                        return Ok(());
+                    }
+                    None => (
+                        "key-not-text",
+                        "a key must be a simple text",
+                        "write a plain word before the colon",
+                    ),
+                },
+                Some(Key::Merge) => {
+                    merges.push(node);
+                    return Ok(());
+                }
+                Some(Key::Text(text, key_span)) => {
+                    if let Some(first) = entries.iter().find(|e| e.key == text) {
+                        let message = format!("the key `{text}` stands here a second time");
+                        let mut flaw =
+                            Flaw::new("duplicate-key", message, "keep one of the two", key_span);
+                        flaw.related = Some((first.key_span, "first here".to_owned()));
+                        self.flaws.push(flaw);
+                    } else {
+                        entries.push(Entry {
+                            key: text,
+                            key_span,
+                            value: node,
+                        });
+                    }
+                    return Ok(());
+                }
+            },
+        };
+        Err(stop(code, message, remedy, node.span))
+    }
+
+    fn alias(&mut self, id: usize, span: Span) -> Step {
+        let Some(node) = self.anchors.get(&id) else {
+            return Err(stop(
+                "alias-unknown",
+                "the alias stands inside the value that it names",
+                "write the value out instead of using an alias",
+                span,
+            ));
+        };
+        let (size, depth) = node.measure();
+        self.expand(size, span)?;
+        if self.frames.len() + depth > self.limits.depth {
+            let message = format!(
+                "with its aliases the document nests deeper than {} levels",
+                self.limits.depth
+            );
+            return Err(stop(
+                "nested-too-deep",
+                message,
+                "flatten the document",
+                span,
+            ));
+        }
+        let Some(node) = self.anchors.get(&id).cloned() else {
+            return Ok(());
+        };
+        self.complete(Node { span, ..node }, 0)
+    }
+
+    fn expand(&mut self, size: usize, span: Span) -> Step {
+        self.expanded = self.expanded.saturating_add(size);
+        if self.expanded > self.limits.expanded {
+            let message = format!(
+                "aliases blow the document up by more than {} values",
+                self.limits.expanded
+            );
+            return Err(stop(
+                "alias-budget",
+                message,
+                "write the values out instead of using aliases",
+                span,
+            ));
+        }
+        Ok(())
+    }
+
+    /// `<<`: what a mapping takes over from others, where it has no key of its own.
+    fn merge(&mut self, entries: &mut Vec<Entry>, merges: Vec<Node>) -> Step {
+        for merged in merges {
+            let sources = match merged.kind {
+                NodeKind::Sequence(items) => items,
+                _ => vec![merged],
+            };
+            for source in sources {
+                let NodeKind::Mapping(more) = source.kind else {
+                    self.flaws.push(Flaw::new(
+                        "merge-not-mapping",
+                        "`<<` takes over the keys of a mapping, and this is none",
+                        "name an alias of a mapping",
+                        source.span,
+                    ));
+                    continue;
+                };
+                self.expand(more.len(), source.span)?;
+                for entry in more {
+                    if !entries.iter().any(|e| e.key == entry.key) {
+                        entries.push(entry);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn scalar(
+        &mut self,
+        text: &str,
+        style: ScalarStyle,
+        tag: Option<&Tag>,
+        span: Span,
+    ) -> NodeKind {
+        let resolved = match tag {
+            None if style == ScalarStyle::Plain => scalar::resolve(text),
+            None => Ok(NodeKind::Text(text.to_owned())),
+            Some(tag) if tag.is_yaml_core_schema() => tagged(&tag.suffix, text),
+            // `!` alone says: not a plain scalar.
+            Some(tag) if tag.suffix.is_empty() => Ok(NodeKind::Text(text.to_owned())),
+            Some(tag) => {
+                self.flaws.push(unknown_tag(tag, span));
+                Ok(NodeKind::Text(text.to_owned()))
+            }
+        };
+        resolved.unwrap_or_else(|message| {
+            self.flaws.push(Flaw::new(
+                "value-not-json",
+                message,
+                "write it as text, in quotes",
+                span,
+            ));
+            NodeKind::Null
+        })
+    }
+}
+
+fn tagged(suffix: &str, text: &str) -> Result<NodeKind, String> {
+    let wrong = || Err(format!("`{text}` is not what its tag `!!{suffix}` says"));
+    match (suffix, scalar::resolve(text)) {
+        ("str", _) => Ok(NodeKind::Text(text.to_owned())),
+        ("null", Ok(kind @ NodeKind::Null)) | ("bool", Ok(kind @ NodeKind::Bool(_))) => Ok(kind),
+        ("int", Ok(NodeKind::Number(n, t))) if n.is_i64() || n.is_u64() => {
+            Ok(NodeKind::Number(n, t))
+        }
+        ("float", Ok(NodeKind::Number(n, t))) => Ok(NodeKind::Number(n, t)),
+        ("null" | "bool" | "int" | "float", _) => wrong(),
+        _ => Err(format!("the tag `!!{suffix}` has no meaning in a spec")),
+    }
+}
+
+fn unknown_tag(tag: &Tag, span: Span) -> Flaw {
+    Flaw::new(
+        "unknown-tag",
+        format!("the tag `{tag}` has no meaning in a spec"),
+        "remove the tag",
+        span,
+    )
+}
+
+fn key_text(node: &Node) -> Option<String> {
+    match &node.kind {
+        NodeKind::Text(text) | NodeKind::Number(_, text) => Some(text.clone()),
+        NodeKind::Bool(b) => Some(b.to_string()),
+        _ => None,
+    }
+}
+
+fn unprintable(chunk: &Chunk<'_>) -> Option<Flaw> {
+    let bad = |c: char| {
+        (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}'))
+            || matches!(c, '\u{fffe}' | '\u{ffff}')
+    };
+    let (index, c) = chunk.text.chars().enumerate().find(|(_, c)| bad(*c))?;
+    let message = format!("the character U+{:04X} can't stand in a spec", u32::from(c));
+    Some(Flaw::new(
+        "unprintable-character",
+        message,
+        "remove it; is this really a text file?",
+        chunk.span(index, index + 1),
+    ))
+}
+
+/// A flaw of the syntax in words for people who don't know the grammar.
+fn syntax(chunk: &Chunk<'_>, error: &ScanError) -> Flaw {
+    let at = error.marker();
+    let span = chunk.span(at.index(), at.index() + 1);
+    let line = chunk
+        .text
+        .split('\n')
+        .nth(at.line().saturating_sub(1))
+        .unwrap_or_default();
+    let indent: String = line.chars().take_while(|c| c.is_whitespace()).collect();
+    if indent.contains('\t') || (line.trim().is_empty() && line.contains('\t')) {
+        return Flaw::new(
+            "tab-indentation",
+            "a tab indents this line",
+            "YAML is indented with spaces: replace the tab",
+            span,
+        );
+    }
+    Flaw::new(
+        "not-yaml",
+        format!("this is not YAML: {}", error.info()),
+        "check indentation, colons, brackets and quotes from here upwards",
+        span,
+    )
+}

@@ -1,0 +1,134 @@
+//! A stream cut into documents, so that a flaw in one does not hide those of the others.
+
+use std::borrow::Cow;
+
+use crate::source::Span;
+
+/// The text of one or more documents, and where its characters stand in the file.
+pub(super) struct Chunk<'a> {
+    pub(super) text: Cow<'a, str>,
+    /// Where the chunk starts in the file, in bytes.
+    start: usize,
+    /// Byte offsets from `start` of each character of `text`, and of its end; none when all are one byte wide.
+    offsets: Option<Vec<u32>>,
+}
+
+impl Chunk<'_> {
+    /// The place in the file of a range of characters.
+    pub(super) fn span(&self, from: usize, to: usize) -> Span {
+        Span::new(self.offset(from), self.offset(to))
+    }
+
+    fn offset(&self, index: usize) -> usize {
+        let within = match &self.offsets {
+            None => index.min(self.text.len()),
+            Some(offsets) => offsets
+                .get(index)
+                .or_else(|| offsets.last())
+                .map_or(0, |o| *o as usize),
+        };
+        self.start + within
+    }
+}
+
+/// Cuts at every line that starts a document. `---` at the start of a line is always one, whatever stands around it.
+pub(super) fn chunks(text: &str) -> Vec<Chunk<'_>> {
+    let bom = if text.starts_with('\u{feff}') {
+        '\u{feff}'.len_utf8()
+    } else {
+        0
+    };
+    let mut cuts = vec![bom];
+    let mut at = bom;
+    let mut only_directives = true;
+    let mut any_directive = false;
+    for line in text.get(bom..).unwrap_or_default().split_inclusive('\n') {
+        let marker = line
+            .strip_prefix("---")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        if marker {
+            // `%YAML` and `%TAG` lines belong to the document that follows them.
+            if at > bom && !(only_directives && any_directive) {
+                cuts.push(at);
+            }
+            (only_directives, any_directive) = (false, false);
+        } else if line.starts_with('%') {
+            any_directive = true;
+        } else if line.trim_end() == "..." {
+            at += line.len();
+            cuts.push(at);
+            (only_directives, any_directive) = (true, false);
+            continue;
+        } else if !line.trim().is_empty() && !line.trim_start().starts_with('#') {
+            only_directives = false;
+        }
+        at += line.len();
+    }
+    cuts.push(text.len());
+    cuts.windows(2)
+        .filter_map(|pair| {
+            let [start, end] = pair else { return None };
+            let piece = text.get(*start..*end)?;
+            (!is_blank(piece)).then(|| chunk(piece, *start))
+        })
+        .collect()
+}
+
+/// Whether nothing but comments, blank lines and document markers stands there.
+fn is_blank(piece: &str) -> bool {
+    piece.lines().all(|line| {
+        let line = line.trim();
+        line.is_empty()
+            || line.starts_with('#')
+            || line == "---"
+            || line == "..."
+            || is_marked_comment(line)
+    })
+}
+
+fn is_marked_comment(line: &str) -> bool {
+    line.strip_prefix("---")
+        .is_some_and(|rest| rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#'))
+}
+
+fn chunk(piece: &str, start: usize) -> Chunk<'_> {
+    let json = is_json(piece) && piece.contains('\t');
+    let windows = piece.contains("\r\n");
+    if piece.is_ascii() && !json && !windows {
+        return Chunk {
+            text: Cow::Borrowed(piece),
+            start,
+            offsets: None,
+        };
+    }
+    let mut text = String::with_capacity(piece.len());
+    let mut offsets = Vec::with_capacity(piece.len() + 1);
+    let mut quoted = false;
+    let mut escaped = false;
+    let mut characters = piece.char_indices().peekable();
+    while let Some((at, c)) = characters.next() {
+        if c == '\r' && characters.peek().is_some_and(|(_, next)| *next == '\n') {
+            continue;
+        }
+        let kept = if json && !quoted && c == '\t' { ' ' } else { c };
+        (quoted, escaped) = match c {
+            '"' if !escaped => (!quoted, false),
+            '\\' if quoted && !escaped => (quoted, true),
+            _ => (quoted, false),
+        };
+        text.push(kept);
+        offsets.push(u32::try_from(at).unwrap_or(u32::MAX));
+    }
+    offsets.push(u32::try_from(piece.len()).unwrap_or(u32::MAX));
+    Chunk {
+        text: Cow::Owned(text),
+        start,
+        offsets: Some(offsets),
+    }
+}
+
+/// JSON may be indented with tabs, YAML may not.
+fn is_json(piece: &str) -> bool {
+    let body = piece.strip_prefix("---").unwrap_or(piece).trim_start();
+    body.starts_with('{') || body.starts_with('[')
+}
