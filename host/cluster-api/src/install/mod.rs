@@ -1,0 +1,186 @@
+//! Putting cert-manager and the Cluster API providers of a release on a cluster.
+//!
+//! What is left on the cluster is what `clusterctl init` leaves: the same objects, namespaces, labels and inventory, so that
+//! `clusterctl` sees, upgrades and moves them. The way there waits for what it needs: definitions are served before anything
+//! of their kind is applied, certificates are issued and injected before webhooks are relied on, and a request that changes
+//! nothing proves in the end that the webhooks answer.
+
+mod certmanager;
+mod envsubst;
+mod inventory;
+mod manifest;
+mod proof;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures::{StreamExt, TryStreamExt};
+use kedge_spec::release::{Component, ComponentKind};
+use serde_json::Value;
+
+pub(crate) use inventory::{CLUSTERCTL_LABEL, PROVIDER_LABEL};
+use manifest::Prepared;
+
+use crate::FIELD_MANAGER;
+use crate::api::{Api, Apply};
+use crate::error::Error;
+use crate::object::{ObjectId, items, kinds, text};
+use crate::progress::Progress;
+use crate::readiness::{self, Timeout, Verdict};
+
+/// A component and the text of its manifest.
+#[derive(Debug, Clone)]
+pub struct ComponentManifests {
+    /// Which.
+    pub component: Component,
+    /// Its `components.yaml`, variables not yet filled.
+    pub yaml: String,
+}
+
+/// The bounds of an installation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct InstallTimeouts {
+    /// For definitions to be served.
+    pub definitions: Timeout,
+    /// For certificates to be issued and injected.
+    pub certificates: Timeout,
+    /// For the deployments of one component to be available.
+    pub deployments: Timeout,
+}
+
+impl Default for InstallTimeouts {
+    fn default() -> Self {
+        Self {
+            definitions: Timeout::after(Duration::from_secs(60)),
+            certificates: Timeout::after(Duration::from_secs(300)),
+            deployments: Timeout::after(Duration::from_secs(600)),
+        }
+    }
+}
+
+impl InstallTimeouts {
+    /// Practically no bounds.
+    pub fn unlimited() -> Self {
+        Self { definitions: Timeout::unlimited(), certificates: Timeout::unlimited(), deployments: Timeout::unlimited() }
+    }
+}
+
+/// How many objects are applied at the same time.
+const SIDE_BY_SIDE: usize = 8;
+
+/// Installs components: cert-manager first, then all providers side by side. May be run again at any time; what is there
+/// already is left as it is. `variables` are the values of `${VARIABLE}`s.
+///
+/// # Errors
+/// A manifest that can't be used (nothing was touched then), an object that the server refuses, or a wait that ran out.
+pub async fn install(
+    api: &Api,
+    components: &[ComponentManifests],
+    variables: &BTreeMap<String, String>,
+    progress: &dyn Progress,
+    timeouts: InstallTimeouts,
+) -> Result<(), Error> {
+    let mut prepared = Vec::new();
+    let mut unusable = Vec::new();
+    for ComponentManifests { component, yaml } in components {
+        match manifest::prepare(component, yaml, variables) {
+            Ok(component) => prepared.push(component),
+            Err(error) => unusable.push(error),
+        }
+    }
+    Error::several(unusable)?;
+    let (certificates, providers): (Vec<_>, Vec<_>) =
+        prepared.into_iter().partition(|p| p.component.kind == ComponentKind::CertManager);
+
+    api.apply_one(&inventory::definition(), FIELD_MANAGER, Apply { force: true, dry_run: false }).await?;
+    readiness::crds_established(api, &BTreeSet::from([inventory::INVENTORY_CRD.to_owned()]), timeouts.definitions, progress).await?;
+    for component in &certificates {
+        put(api, component, progress, timeouts).await?;
+        certmanager::prove(api, &component.component.namespace, progress).await?;
+        progress.note(&format!("cert-manager {} issues certificates", component.component.version));
+    }
+    let all = providers.iter().map(|provider| async move {
+        put(api, provider, progress, timeouts).await?;
+        proof::injected(api, provider, timeouts.certificates, progress).await?;
+        proof::webhooks_answer(api, provider).await?;
+        if let Some(entry) = inventory::entry(&provider.component) {
+            api.apply_one(&entry, FIELD_MANAGER, Apply { force: true, dry_run: false }).await?;
+        }
+        progress.note(&format!("{} {} is installed", name_of(&provider.component), provider.component.version));
+        Ok::<_, Error>(())
+    });
+    let errors = futures::future::join_all(all).await.into_iter().filter_map(Result::err).collect();
+    Error::several(errors)
+}
+
+/// Whether components are installed in their version and work: the inventory says so, their definitions are served, and
+/// their deployments are available. Looks, and waits for nothing.
+///
+/// # Errors
+/// What the server said.
+pub async fn installed(api: &Api, components: &[Component]) -> Result<bool, Error> {
+    for component in components {
+        let selector = match inventory::provider_label(component) {
+            Some(label) => {
+                let id = ObjectId::namespaced(kinds::PROVIDER, &component.namespace, &label);
+                let entry = api.get(&id).await?;
+                if entry.as_ref().and_then(|e| text(e, "/version")) != Some(&component.version) {
+                    return Ok(false);
+                }
+                format!("{PROVIDER_LABEL}={label}")
+            }
+            None => format!("{}=cert-manager", inventory::CORE_LABEL),
+        };
+        let definitions = api.list(&kinds::CRD, None, Some(&selector)).await?;
+        let deployments = api.list(&kinds::DEPLOYMENT, Some(&component.namespace), Some(&selector)).await?;
+        let of_this_version = |d: &Value| {
+            inventory::provider_label(component).is_some()
+                || crate::object::annotation(d, inventory::CERT_MANAGER_VERSION) == Some(&component.version)
+        };
+        if deployments.is_empty()
+            || !definitions.iter().all(|crd| readiness::condition_is(crd, "Established", "True"))
+            || !deployments.iter().all(|d| of_this_version(d) && readiness::deployment(Some(d)) == Verdict::Done)
+        {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Puts one component on the cluster and waits until its deployments are available.
+async fn put(api: &Api, component: &Prepared, progress: &dyn Progress, timeouts: InstallTimeouts) -> Result<(), Error> {
+    let title = name_of(&component.component);
+    tracing::debug!(component = %title, version = %component.component.version, "installing");
+    side_by_side(api, &component.namespaces).await?;
+    side_by_side(api, &component.definitions).await?;
+    let names: BTreeSet<String> =
+        component.definitions.iter().filter_map(|crd| text(crd, "/metadata/name").map(str::to_owned)).collect();
+    if !names.is_empty() {
+        readiness::crds_established(api, &names, timeouts.definitions, progress).await?;
+    }
+    side_by_side(api, &component.rest).await?;
+    let certificates = component.certificates();
+    let issued = certificates.iter().map(|(ns, name)| readiness::certificate_ready(api, ns, name, timeouts.certificates, progress));
+    Error::several(futures::future::join_all(issued).await.into_iter().filter_map(Result::err).collect())?;
+    readiness::deployments_available(api, &component.deployments(), timeouts.deployments, progress).await
+}
+
+async fn side_by_side(api: &Api, objects: &[Value]) -> Result<(), Error> {
+    futures::stream::iter(objects)
+        .map(|object| api.apply_one(object, FIELD_MANAGER, Apply { force: true, dry_run: false }))
+        .buffered(SIDE_BY_SIDE)
+        .try_for_each(|_| async { Ok(()) })
+        .await
+}
+
+fn name_of(component: &Component) -> String {
+    inventory::provider_label(component).unwrap_or_else(|| component.name.clone())
+}
+
+/// The version of a definition that is stored: the one in which objects are moved and applied.
+pub(crate) fn storage_version(crd: &Value) -> Option<&str> {
+    items(crd, "/spec/versions").iter().find(|v| crate::object::flag(v, "/storage")).and_then(|v| text(v, "/name"))
+}
+
+#[cfg(test)]
+mod tests;
