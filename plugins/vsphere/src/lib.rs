@@ -1,1 +1,90 @@
-//! The vSphere provider.
+//! The vSphere provider: machines are clones of a template in a vCenter.
+//!
+//! `spec` reads the documents into types, `paths` knows where a vCenter keeps things. `generate`, `schema`, `defaults`
+//! and `check` look after the documents, `render` makes objects of them, `preflight` asks the vCenter (over `soap` and
+//! `rest`) what is true there, and `upgrade` says what a change means.
+
+mod check;
+mod defaults;
+mod describe;
+mod facts;
+mod generate;
+mod paths;
+mod preflight;
+mod render;
+mod rest;
+mod schemas;
+mod soap;
+mod spec;
+mod ssh;
+mod upgrade;
+
+use kedge_sdk::prelude::*;
+
+/// The kind that `spec.datacenterRef` names.
+pub const DATACENTER: &str = "VSphereDatacenterConfig";
+/// The kind that `machineGroupRef`s name.
+pub const MACHINE: &str = "VSphereMachineConfig";
+
+/// The provider.
+#[derive(Debug, Default)]
+pub struct Vsphere;
+
+kedge_sdk::export!(Vsphere, with preflight, upgrade);
+
+impl Provider for Vsphere {
+    fn describe(&self) -> Description {
+        describe::describe()
+    }
+
+    fn schema(&self, kind: &str) -> Result<Value, Failure> {
+        schemas::schema(kind)
+    }
+
+    fn generate(&self, name: &str, options: &Options) -> Result<String, Failure> {
+        Ok(generate::generate(name, options.kubernetes_version()?))
+    }
+
+    fn defaults(&self, documents: &mut Defaulting) -> Result<(), Failure> {
+        defaults::defaults(documents)
+    }
+
+    fn check(&self, documents: &Documents, findings: &mut Findings) {
+        check::check(documents, findings);
+    }
+
+    fn templates(&self, input: &Input) -> Result<Vec<MachineTemplate>, Failure> {
+        render::templates::templates(input)
+    }
+
+    fn node(&self, input: &Input, role: &Role) -> Result<NodeContribution, Failure> {
+        render::node::node(input, role)
+    }
+
+    fn infrastructure(&self, input: &Input) -> Result<InfrastructureObjects, Failure> {
+        render::cluster::infrastructure(input)
+    }
+
+    fn addons(&self, input: &Input) -> Result<Vec<Placed>, Failure> {
+        render::addons::addons(input)
+    }
+}
+
+impl Preflight for Vsphere {
+    fn plan(&self, input: &Input) -> Result<Vec<Check>, Failure> {
+        preflight::plan(input)
+    }
+
+    fn run(&self, input: &Input, skip: &[String], host: &mut dyn Host) -> Result<Value, Failure> {
+        preflight::run(input, skip, host)
+    }
+}
+
+impl Upgrade for Vsphere {
+    fn compare(&self, old: &Documents, new: &Documents) -> Result<Vec<Compared>, Failure> {
+        upgrade::compare(old, new)
+    }
+}
+
+#[cfg(test)]
+mod testing;

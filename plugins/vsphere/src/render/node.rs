@@ -1,0 +1,148 @@
+//! What nodes need.
+
+use kedge_sdk::prelude::*;
+
+use super::kube_vip;
+use crate::spec::{Machine, Spec};
+use crate::ssh;
+
+/// A template of cloud-init: the machine's name as the vCenter has it.
+const HOST_NAME: &str = "{{ ds.meta_data.hostname }}";
+const SUDO: &str = "ALL=(ALL) NOPASSWD:ALL";
+
+pub(crate) fn node(input: &Input, role: &Role) -> Result<NodeContribution, Failure> {
+    let spec = Spec::read(&input.documents)?;
+    let group = input.documents.group(role)?;
+    let machine = spec.machine(&group)?;
+    let bottlerocket = machine.os_family == "bottlerocket";
+
+    let mut node = NodeContribution::for_os(&machine.os_family);
+    node.users = users(&group, machine)?;
+    node.ntp_servers.clone_from(&machine.ntp_servers);
+    node.certificates = machine.cert_bundles.iter().map(|bundle| bundle.data.clone()).collect();
+    if !machine.cert_bundles.is_empty() {
+        let names: Vec<&str> = machine.cert_bundles.iter().map(|bundle| bundle.name.as_str()).collect();
+        node = node.extension("certificate-names", json!(names).to_string());
+    }
+    if let Some(settings) = &machine.bottlerocket {
+        node = node.extension("bottlerocket-settings", settings.to_string());
+    }
+    if !bottlerocket {
+        node = name_host(node);
+    }
+    if *role != Role::Etcd {
+        node = node.argument("kubelet", "cloud-provider", "external");
+        if !bottlerocket {
+            node.node_name = Some(HOST_NAME.into());
+        }
+    }
+    if *role == Role::ControlPlane {
+        node = control_plane(input, node, bottlerocket)?;
+    }
+    Ok(node)
+}
+
+fn control_plane(input: &Input, node: NodeContribution, bottlerocket: bool) -> Result<NodeContribution, Failure> {
+    let minor = input.release.kubernetes_minor();
+    let image = input.release.image("vSphere.kubeVip")?;
+    let address = input.cluster()?.required_str("spec.controlPlaneConfiguration.endpoint.host")?;
+    let mut node = node.argument("controller-manager", "cloud-provider", "external");
+    if minor < 33 {
+        node = node.argument("api-server", "cloud-provider", "external");
+    }
+    node = node.file(kube_vip::PATH, "0640", kube_vip::manifest(&image, address, bottlerocket));
+    if minor >= 29 && !bottlerocket {
+        node = node.pre_command(kube_vip::FIRST_NODE_COMMAND);
+    }
+    Ok(node)
+}
+
+/// Clones wake up with the template's name; theirs is in the metadata that the vCenter hands them.
+fn name_host(node: NodeContribution) -> NodeContribution {
+    node.pre_command(&format!("hostname \"{HOST_NAME}\""))
+        .pre_command("echo \"::1         ipv6-localhost ipv6-loopback\" >/etc/hosts")
+        .pre_command("echo \"127.0.0.1   localhost\" >>/etc/hosts")
+        .pre_command(&format!("echo \"127.0.0.1   {HOST_NAME}\" >>/etc/hosts"))
+        .pre_command(&format!("echo \"{HOST_NAME}\" >/etc/hostname"))
+}
+
+fn users(group: &Group, machine: &Machine) -> Result<Vec<NodeUser>, Failure> {
+    machine
+        .users
+        .iter()
+        .map(|user| {
+            let keys = user.keys.iter().filter(|key| !key.trim().is_empty()).map(|key| {
+                ssh::without_comment(key).map_err(|why| {
+                    let message = format!("An SSH key of `{}` for {} is none: {why}", user.name, group.path);
+                    Finding::error("ssh-key", message)
+                        .at(crate::spec::machine_ref(&machine.name), "spec.users")
+                        .remedy("Paste the content of a `.pub` file")
+                })
+            });
+            Ok(NodeUser {
+                name: user.name.clone(),
+                ssh_authorized_keys: keys.collect::<Result<_, _>>()?,
+                sudo: Some(SUDO.into()),
+            })
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{edit, input_of, spec};
+
+    fn arguments(node: &NodeContribution) -> Vec<String> {
+        node.arguments.iter().map(|a| format!("{} {}={}", a.component, a.name, a.value)).collect()
+    }
+
+    #[test]
+    fn the_control_plane_announces_its_endpoint() {
+        let node = node(&input_of(spec()), &Role::ControlPlane).unwrap();
+        assert_eq!(node.files.len(), 1);
+        assert_eq!(node.files[0].path, "/etc/kubernetes/manifests/kube-vip.yaml");
+        assert!(node.files[0].content.contains("value: \"198.51.100.10\""));
+        assert!(node.files[0].content.contains("image: example.com/kube-vip:v1.2.0"));
+        assert_eq!(arguments(&node), ["kubelet cloud-provider=external", "controller-manager cloud-provider=external"]);
+        assert!(node.pre_commands.iter().any(|command| command.contains("super-admin.conf")));
+        assert_eq!(node.node_name.as_deref(), Some("{{ ds.meta_data.hostname }}"));
+    }
+
+    #[test]
+    fn keys_lose_their_comment() {
+        let node = node(&input_of(spec()), &Role::Worker("md-0".into())).unwrap();
+        assert_eq!(node.os_family, "ubuntu");
+        assert_eq!(node.users[0].name, "capv");
+        assert!(node.users[0].ssh_authorized_keys[0].starts_with("ssh-rsa AAAA"));
+        assert!(!node.users[0].ssh_authorized_keys[0].contains("testuser"));
+        assert!(node.files.is_empty());
+    }
+
+    #[test]
+    fn etcd_machines_get_a_name_and_no_kubelet() {
+        let node = node(&input_of(spec()), &Role::Etcd).unwrap();
+        assert_eq!(node.pre_commands.len(), 5);
+        assert!(node.arguments.is_empty() && node.node_name.is_none());
+    }
+
+    #[test]
+    fn bottlerocket_runs_no_commands() {
+        let config = "  osFamily: bottlerocket\n  hostOSConfiguration:\n    ntpConfiguration:\n      servers: [time.example.com]\n    bottlerocketConfiguration:\n      kubernetes:\n        maxPods: 50\n";
+        let text = edit(spec(), &[("  osFamily: ubuntu\n", config)]);
+        let node = node(&input_of(&text), &Role::ControlPlane).unwrap();
+        assert!(node.pre_commands.is_empty());
+        assert!(node.files[0].content.contains("path: /var/lib/kubeadm/admin.conf"));
+        assert_eq!(node.ntp_servers, ["time.example.com"]);
+        assert_eq!(
+            node.extensions,
+            [("bottlerocket-settings".to_owned(), r#"{"kubernetes":{"maxPods":50}}"#.to_owned())]
+        );
+    }
+
+    #[test]
+    fn an_unknown_role_is_unsupported() {
+        let unknown = node(&input_of(spec()), &Role::Other("edge".into()));
+        assert!(matches!(unknown, Err(Failure::Unsupported(_))), "{unknown:?}");
+    }
+}

@@ -1,0 +1,1 @@
+//! The vCenter over REST.
