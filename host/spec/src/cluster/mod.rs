@@ -4,11 +4,13 @@
 //! the decoder.
 
 mod defaults;
+mod effective;
 mod network;
 pub mod schema;
 mod types;
 
 pub(crate) use defaults::apply as apply_defaults;
+pub use effective::{HealthCheck, go_seconds};
 pub use network::*;
 pub use types::*;
 

@@ -96,7 +96,14 @@ impl Builder<'_> {
             Event::Scalar(text, style, anchor, tag) => {
                 let span = self.span(range);
                 self.plain = style == ScalarStyle::Plain && tag.is_none();
-                let kind = self.scalar(&text, style, tag.as_deref(), span);
+                let mut kind = self.scalar(&text, style, tag.as_deref(), span);
+                if self.awaits_key() {
+                    self.tab_before(span);
+                    if matches!(kind, NodeKind::Bool(_)) {
+                        // A key is what is written: `y` is no `true`.
+                        kind = NodeKind::Text(text.into_owned());
+                    }
+                }
                 return self.complete(Node { kind, span }, anchor);
             }
             Event::Alias(id) => return self.alias(id, self.span(range)),
@@ -125,6 +132,22 @@ impl Builder<'_> {
             Event::SequenceEnd | Event::MappingEnd => return self.close(range),
         }
         Ok(())
+    }
+
+    fn awaits_key(&self) -> bool {
+        matches!(self.frames.last(), Some(Frame::Mapping { key: None, .. }))
+    }
+
+    /// The parser takes a tab for a space before some keys; readers of Kubernetes do not.
+    fn tab_before(&mut self, key: Span) {
+        let in_flow = self.frames.iter().any(|frame| match frame {
+            Frame::Sequence { start, .. } | Frame::Mapping { start, .. } => {
+                self.chunk.starts_with(start.start.index(), &['{', '['])
+            }
+        });
+        if !in_flow && let Some(tab) = self.chunk.indenting_tab(key.start) {
+            self.flaws.push(tab_indentation(Span::new(tab, tab + 1)));
+        }
     }
 
     fn open(&mut self, frame: Frame, tag: Option<&Tag>, expected: &str, range: Range) -> Step {
@@ -387,24 +410,25 @@ fn unprintable(chunk: &Chunk<'_>) -> Option<Flaw> {
 fn syntax(chunk: &Chunk<'_>, error: &ScanError) -> Flaw {
     let at = error.marker();
     let span = chunk.span(at.index(), at.index() + 1);
-    let line = chunk
-        .text
-        .split('\n')
-        .nth(at.line().saturating_sub(1))
-        .unwrap_or_default();
-    let indent: String = line.chars().take_while(|c| c.is_whitespace()).collect();
-    if indent.contains('\t') || (line.trim().is_empty() && line.contains('\t')) {
-        return Flaw::new(
-            "tab-indentation",
-            "a tab indents this line",
-            "YAML is indented with spaces: replace the tab",
-            span,
-        );
+    if let Some(tab) = chunk.indenting_tab(span.start) {
+        return tab_indentation(Span::new(tab, tab + 1));
+    }
+    if error.info().contains("recursion limit") {
+        return Flaw::new("nested-too-deep", "collections nest too deep", "flatten the document", span);
     }
     Flaw::new(
         "not-yaml",
         format!("this is not YAML: {}", error.info()),
         "check indentation, colons, brackets and quotes from here upwards",
+        span,
+    )
+}
+
+fn tab_indentation(span: Span) -> Flaw {
+    Flaw::new(
+        "tab-indentation",
+        "a tab indents this line",
+        "YAML is indented with spaces: replace the tab",
         span,
     )
 }

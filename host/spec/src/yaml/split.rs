@@ -6,6 +6,8 @@ use crate::source::Span;
 
 /// The text of one or more documents, and where its characters stand in the file.
 pub(super) struct Chunk<'a> {
+    /// The whole file.
+    file: &'a str,
     pub(super) text: Cow<'a, str>,
     /// Where the chunk starts in the file, in bytes.
     start: usize,
@@ -17,6 +19,24 @@ impl Chunk<'_> {
     /// The place in the file of a range of characters.
     pub(super) fn span(&self, from: usize, to: usize) -> Span {
         Span::new(self.offset(from), self.offset(to))
+    }
+
+    /// Whether the character at an index is one of these.
+    pub(super) fn starts_with(&self, index: usize, any: &[char]) -> bool {
+        self.file.get(self.offset(index)..).is_some_and(|rest| rest.starts_with(any))
+    }
+
+    /// The first tab among what indents the line up to a place in the file, if nothing else stands before that place.
+    pub(super) fn indenting_tab(&self, place: usize) -> Option<usize> {
+        let before = self.file.get(..place)?;
+        let indent = before.len() - before.trim_end_matches([' ', '\t', '-', '?']).len();
+        let start = place - indent;
+        let at_line_start = start == 0 || self.file.get(..start)?.ends_with(['\n', '\u{feff}']);
+        if !at_line_start {
+            return None;
+        }
+        // The place may be the tab itself.
+        self.file.get(start..)?.char_indices().find(|(_, c)| !matches!(c, ' ' | '-' | '?')).and_then(|(at, c)| (c == '\t').then_some(start + at))
     }
 
     fn offset(&self, index: usize) -> usize {
@@ -69,7 +89,7 @@ pub(super) fn chunks(text: &str) -> Vec<Chunk<'_>> {
         .filter_map(|pair| {
             let [start, end] = pair else { return None };
             let piece = text.get(*start..*end)?;
-            (!is_blank(piece)).then(|| chunk(piece, *start))
+            (!is_blank(piece)).then(|| chunk(text, piece, *start))
         })
         .collect()
 }
@@ -91,11 +111,12 @@ fn is_marked_comment(line: &str) -> bool {
         .is_some_and(|rest| rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#'))
 }
 
-fn chunk(piece: &str, start: usize) -> Chunk<'_> {
+fn chunk<'a>(file: &'a str, piece: &'a str, start: usize) -> Chunk<'a> {
     let json = is_json(piece) && piece.contains('\t');
     let windows = piece.contains("\r\n");
     if piece.is_ascii() && !json && !windows {
         return Chunk {
+            file,
             text: Cow::Borrowed(piece),
             start,
             offsets: None,
@@ -121,6 +142,7 @@ fn chunk(piece: &str, start: usize) -> Chunk<'_> {
     }
     offsets.push(u32::try_from(piece.len()).unwrap_or(u32::MAX));
     Chunk {
+        file,
         text: Cow::Owned(text),
         start,
         offsets: Some(offsets),

@@ -1,0 +1,146 @@
+//! Proxy, registry mirror, and the other things a cluster talks to.
+
+use std::net::IpAddr;
+
+use super::{Findings, control_plane};
+use crate::cluster::{Cluster, ProxyConfiguration, RegistryMirrorConfiguration};
+use crate::path;
+
+pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
+    if let Some(proxy) = &cluster.spec.proxy_configuration {
+        self::proxy(proxy, findings);
+    }
+    if let Some(mirror) = &cluster.spec.registry_mirror_configuration {
+        self::mirror(mirror, findings);
+    }
+    if let Some(pods) = &cluster.spec.pod_iam_config {
+        let issuer = pods.service_account_issuer.as_str();
+        if issuer.is_empty() {
+            findings.error(
+                "pod-iam-issuer",
+                "spec.podIamConfig.serviceAccountIssuer",
+                "IAM roles for pods need an issuer of service account tokens",
+                "set `serviceAccountIssuer` to the URL of the OIDC provider",
+            );
+        }
+    }
+    if let Some(packages) = &cluster.spec.packages
+        && !cluster.is_self_managed()
+    {
+        for field in ["controller", "cronjob"] {
+            if packages.get(field).is_some_and(|v| !v.is_null()) {
+                findings.error(
+                    "packages",
+                    &path::join("spec.packages", field),
+                    format!("`{field}` belongs to the management cluster"),
+                    "remove it from this cluster",
+                );
+            }
+        }
+    }
+}
+
+/// Host and port, with or without a scheme. Whether the name resolves is not looked at: that depends on where one is.
+fn proxy(proxy: &ProxyConfiguration, findings: &mut Findings<'_>) {
+    let at = "spec.proxyConfiguration";
+    for (field, value) in [("httpProxy", &proxy.http_proxy), ("httpsProxy", &proxy.https_proxy)] {
+        let here = path::join(at, field);
+        let example = "write host and port, for example `proxy.example.com:3128`";
+        if value.is_empty() {
+            findings.error("proxy-missing", &here, format!("`{field}` is missing"), example);
+            continue;
+        }
+        let rest = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://")).unwrap_or(value);
+        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        match rest.rsplit_once(':') {
+            None => findings.error("proxy-malformed", &here, format!("`{value}` has no port"), example),
+            Some((host, port)) => {
+                if !is_port(port) {
+                    findings.error("proxy-malformed", &here, format!("`{port}` is not a port"), "use a number from 1 to 65535");
+                }
+                if !is_host(host) {
+                    findings.error("proxy-malformed", &here, format!("`{host}` is not a host"), example);
+                }
+            }
+        }
+    }
+}
+
+fn mirror(mirror: &RegistryMirrorConfiguration, findings: &mut Findings<'_>) {
+    let at = "spec.registryMirrorConfiguration";
+    let endpoint = mirror.endpoint.as_str();
+    let here = path::join(at, "endpoint");
+    if endpoint.is_empty() {
+        findings.error("mirror-endpoint", &here, "the registry mirror has no address", "set `endpoint` to its host name or IP address");
+    } else if !is_host(endpoint) {
+        findings.error(
+            "mirror-endpoint",
+            &here,
+            format!("`{endpoint}` is not a host name or an IP address"),
+            "write the host alone: the port stands in `port`, and there is no scheme",
+        );
+    }
+    if !mirror.port.is_empty() && !is_port(&mirror.port) {
+        findings.error(
+            "mirror-port",
+            &path::join(at, "port"),
+            format!("`{}` is not a port", mirror.port),
+            "use a number from 1 to 65535",
+        );
+    }
+    let mut packages = 0;
+    for (index, namespace) in mirror.oci_namespaces.iter().enumerate() {
+        let here = path::item(&path::join(at, "ociNamespaces"), index);
+        if namespace.registry.is_empty() {
+            findings.error(
+                "mirror-namespace",
+                &path::join(&here, "registry"),
+                "an OCI namespace has to say which registry it mirrors",
+                "set `registry`, for example to `public.ecr.aws`",
+            );
+        }
+        if namespace.registry.contains(".dkr.ecr.") {
+            packages += 1;
+            if packages > 1 {
+                findings.error(
+                    "mirror-namespace",
+                    &path::join(&here, "registry"),
+                    "there can be one mirror of the registry of curated packages",
+                    "remove one of them",
+                );
+            }
+        }
+    }
+    if let Some(content) = mirror.ca_cert_content.as_deref().filter(|c| !c.trim().is_empty()) {
+        certificate(content, &path::join(at, "caCertContent"), findings);
+    }
+}
+
+/// PEM with at least one certificate whose content is base64.
+fn certificate(content: &str, at: &str, findings: &mut Findings<'_>) {
+    use base64::Engine as _;
+    let body = content
+        .split_once("-----BEGIN CERTIFICATE-----")
+        .and_then(|(_, rest)| rest.split_once("-----END CERTIFICATE-----"))
+        .map(|(body, _)| body.split_whitespace().collect::<String>());
+    let readable = body.is_some_and(|body| {
+        base64::engine::general_purpose::STANDARD.decode(body).is_ok_and(|der| der.first() == Some(&0x30))
+    });
+    if !readable {
+        findings.error(
+            "mirror-certificate",
+            at,
+            "this is not a certificate in PEM form",
+            "paste the whole certificate as a block (`caCertContent: |`), from `-----BEGIN CERTIFICATE-----` to `-----END CERTIFICATE-----`",
+        );
+    }
+}
+
+pub(super) fn is_port(text: &str) -> bool {
+    text.len() <= 5 && text.bytes().all(|b| b.is_ascii_digit()) && text.parse::<u16>().is_ok_and(|port| port > 0)
+}
+
+fn is_host(text: &str) -> bool {
+    let bare = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')).unwrap_or(text);
+    bare.parse::<IpAddr>().is_ok() || (!text.starts_with('*') && control_plane::is_domain(text))
+}

@@ -1,0 +1,67 @@
+//! Versions: of Kubernetes in the release, of worker node groups beside the control plane, of EKS Anywhere.
+
+use super::{Findings, worker, worker_title};
+use crate::cluster::Cluster;
+use crate::path;
+use crate::release::Release;
+
+/// How many minor versions a worker may be behind its control plane.
+const SKEW: u32 = 2;
+
+/// The rules that need no release.
+pub(super) fn versions(cluster: &Cluster, findings: &mut Findings<'_>) {
+    let version = cluster.spec.kubernetes_version;
+    for (index, group) in cluster.spec.worker_node_group_configurations.iter().enumerate() {
+        let Some(own) = group.kubernetes_version else { continue };
+        let at = path::join(&worker(index), "kubernetesVersion");
+        let title = worker_title(&group.name, index);
+        if own > version {
+            findings.error(
+                "worker-version-skew",
+                &at,
+                format!("{title} has Kubernetes {own}, newer than the control plane's {version}"),
+                "upgrade the control plane first: nodes are never newer than their API server",
+            );
+        } else if own.major == version.major && version.minor - own.minor > SKEW {
+            findings.error(
+                "worker-version-skew",
+                &at,
+                format!("{title} has Kubernetes {own}, more than {SKEW} minor versions behind the control plane's {version}"),
+                format!("use {}.{} or newer", version.major, version.minor - SKEW),
+            );
+        }
+    }
+    if let Some(text) = &cluster.spec.eksa_version {
+        if cluster.spec.bundles_ref.is_some() {
+            findings.error(
+                "bundles-and-version",
+                "spec.bundlesRef",
+                "`bundlesRef` and `eksaVersion` both pick the release",
+                "remove `bundlesRef`, which is the old form",
+            );
+        }
+        let number = text.strip_prefix('v').unwrap_or(text);
+        if !text.starts_with('v') || semver::Version::parse(number).is_err() {
+            findings.error(
+                "eksa-version",
+                "spec.eksaVersion",
+                format!("`{text}` is not a version of EKS Anywhere"),
+                "write it as `v0.26.1`, or leave it out",
+            );
+        }
+    }
+}
+
+pub(super) fn check(cluster: &Cluster, release: &Release, findings: &mut Findings<'_>) {
+    let own = std::iter::once(("spec.kubernetesVersion".to_owned(), cluster.spec.kubernetes_version));
+    let groups = cluster.spec.worker_node_group_configurations.iter().enumerate().filter_map(|(index, group)| {
+        let version = group.kubernetes_version.filter(|v| *v != cluster.spec.kubernetes_version)?;
+        Some((path::join(&worker(index), "kubernetesVersion"), version))
+    });
+    for (at, version) in own.chain(groups) {
+        if !release.has(version) {
+            let finding = release.unknown(version);
+            findings.error(&finding.code, &at, finding.message, finding.remedy);
+        }
+    }
+}
