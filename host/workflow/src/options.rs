@@ -54,7 +54,7 @@ pub struct Timeouts {
 impl Default for Timeouts {
     /// As `eksctl anywhere` has them.
     fn default() -> Self {
-        let minutes = |m| Duration::from_secs(m * 60);
+        let minutes = |m: u64| Duration::from_secs(m * 60);
         Self {
             control_plane: minutes(60),
             external_etcd: minutes(60),
