@@ -12,6 +12,7 @@ pub mod fault;
 pub mod kube;
 mod lab;
 pub mod release;
+mod serve;
 pub mod tls;
 pub mod vcenter;
 
