@@ -25,20 +25,8 @@ pub struct DefaultedSpec {
 }
 
 impl DefaultedSpec {
-    pub(crate) fn new(
-        spec: Spec,
-        cluster: Cluster,
-        changes: Vec<Change>,
-        claimed: Vec<usize>,
-    ) -> Self {
-        Self {
-            source: spec.source,
-            documents: spec.documents,
-            warnings: spec.warnings,
-            cluster,
-            changes,
-            claimed,
-        }
+    pub(crate) fn new(spec: Spec, cluster: Cluster, changes: Vec<Change>, claimed: Vec<usize>) -> Self {
+        Self { source: spec.source, documents: spec.documents, warnings: spec.warnings, cluster, changes, claimed }
     }
 
     /// The Cluster.
@@ -53,18 +41,12 @@ impl DefaultedSpec {
 
     /// A document by kind and name.
     pub fn document(&self, kind: &str, name: &str) -> Option<&Document> {
-        self.documents
-            .iter()
-            .find(|d| d.kind == kind && d.name == name)
+        self.documents.iter().find(|d| d.kind == kind && d.name == name)
     }
 
     /// What a provider gets: the Cluster first, then the documents of its kinds.
     pub fn provider_documents(&self) -> Vec<ProviderDocument> {
-        self.claimed
-            .iter()
-            .filter_map(|index| self.documents.get(*index))
-            .map(Document::to_provider)
-            .collect()
+        self.claimed.iter().filter_map(|index| self.documents.get(*index)).map(Document::to_provider).collect()
     }
 
     /// What defaulting set, by host and provider.
@@ -150,12 +132,7 @@ fn canonical(value: &Value) -> Value {
         Value::Object(map) => {
             let mut entries: Vec<_> = map.iter().collect();
             entries.sort_by(|a, b| a.0.cmp(b.0));
-            Value::Object(
-                entries
-                    .into_iter()
-                    .map(|(k, v)| (k.clone(), canonical(v)))
-                    .collect::<Map<_, _>>(),
-            )
+            Value::Object(entries.into_iter().map(|(k, v)| (k.clone(), canonical(v))).collect::<Map<_, _>>())
         }
         Value::Array(items) => Value::Array(items.iter().map(canonical).collect()),
         other => other.clone(),
@@ -165,10 +142,8 @@ fn canonical(value: &Value) -> Value {
 /// Lower-case hex.
 pub(crate) fn hex(bytes: &[u8]) -> String {
     use std::fmt::Write as _;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-            let _ = write!(out, "{byte:02x}");
-            out
-        })
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
+        let _ = write!(out, "{byte:02x}");
+        out
+    })
 }

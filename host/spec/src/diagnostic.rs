@@ -91,18 +91,11 @@ impl miette::Diagnostic for Diagnostic {
     }
 
     fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        if self.finding.remedy.is_empty() {
-            None
-        } else {
-            Some(Box::new(&self.finding.remedy))
-        }
+        if self.finding.remedy.is_empty() { None } else { Some(Box::new(&self.finding.remedy)) }
     }
 
     fn url<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
-        self.finding
-            .link
-            .as_ref()
-            .map(|link| Box::new(link) as Box<dyn fmt::Display>)
+        self.finding.link.as_ref().map(|link| Box::new(link) as Box<dyn fmt::Display>)
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
@@ -111,16 +104,9 @@ impl miette::Diagnostic for Diagnostic {
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
         let span = self.span?;
-        let text = if self.finding.path.is_empty() {
-            "here".to_owned()
-        } else {
-            self.finding.path.clone()
-        };
+        let text = if self.finding.path.is_empty() { "here".to_owned() } else { self.finding.path.clone() };
         let first = LabeledSpan::new_primary_with_span(Some(text), (span.start, span.len()));
-        let second = self
-            .related
-            .as_ref()
-            .map(|(at, label)| LabeledSpan::new(Some(label.clone()), at.start, at.len()));
+        let second = self.related.as_ref().map(|(at, label)| LabeledSpan::new(Some(label.clone()), at.start, at.len()));
         Some(Box::new(std::iter::once(first).chain(second)))
     }
 }
@@ -147,11 +133,7 @@ impl fmt::Display for Rejected {
         let plural = if errors == 1 { "error" } else { "errors" };
         write!(f, "`{}` can't be used: {errors} {plural}", self.source.name)?;
         for d in &self.diagnostics {
-            write!(
-                f,
-                "\n{}:{}:{}: {} [{}]",
-                d.file, d.line, d.column, d.finding.message, d.finding.code
-            )?;
+            write!(f, "\n{}:{}:{}: {} [{}]", d.file, d.line, d.column, d.finding.message, d.finding.code)?;
         }
         Ok(())
     }
@@ -161,18 +143,11 @@ impl std::error::Error for Rejected {}
 
 impl miette::Diagnostic for Rejected {
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn miette::Diagnostic> + 'a>> {
-        Some(Box::new(
-            self.diagnostics
-                .iter()
-                .map(|d| d as &dyn miette::Diagnostic),
-        ))
+        Some(Box::new(self.diagnostics.iter().map(|d| d as &dyn miette::Diagnostic)))
     }
 
     fn severity(&self) -> Option<miette::Severity> {
-        self.diagnostics
-            .iter()
-            .filter_map(miette::Diagnostic::severity)
-            .max()
+        self.diagnostics.iter().filter_map(miette::Diagnostic::severity).max()
     }
 }
 

@@ -32,9 +32,7 @@ impl Document {
 
     /// The API group.
     pub fn group(&self) -> &str {
-        self.api_version
-            .split_once('/')
-            .map_or("", |(group, _)| group)
+        self.api_version.split_once('/').map_or("", |(group, _)| group)
     }
 
     /// As it crosses to a provider.
@@ -49,10 +47,7 @@ impl Document {
 
     /// The namespace a body names.
     pub(crate) fn namespace_of(body: &Value) -> String {
-        let named = body
-            .pointer("/metadata/namespace")
-            .and_then(Value::as_str)
-            .filter(|n| !n.is_empty());
+        let named = body.pointer("/metadata/namespace").and_then(Value::as_str).filter(|n| !n.is_empty());
         named.unwrap_or(cluster::DEFAULT_NAMESPACE).to_owned()
     }
 

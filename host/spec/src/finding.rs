@@ -46,10 +46,7 @@ pub struct Finding {
 impl ObjectRef {
     /// A reference from kind and name.
     pub fn new(kind: impl Into<String>, name: impl Into<String>) -> Self {
-        Self {
-            kind: kind.into(),
-            name: name.into(),
-        }
+        Self { kind: kind.into(), name: name.into() }
     }
 }
 
@@ -75,18 +72,12 @@ impl Finding {
 
     /// A warning.
     pub fn warning(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Warning,
-            ..Self::error(code, message)
-        }
+        Self { severity: Severity::Warning, ..Self::error(code, message) }
     }
 
     /// A note.
     pub fn note(code: &str, message: impl Into<String>) -> Self {
-        Self {
-            severity: Severity::Note,
-            ..Self::error(code, message)
-        }
+        Self { severity: Severity::Note, ..Self::error(code, message) }
     }
 
     /// The same at a field of a document.

@@ -45,9 +45,6 @@ pub fn yaml_documents(source: &Source) -> Result<Vec<serde_json::Value>, Rejecte
     if flaws.is_empty() {
         return Ok(nodes.iter().map(yaml::Node::to_value).collect());
     }
-    let diagnostics = flaws
-        .into_iter()
-        .map(|f| Diagnostic::new(f.finding, source, f.span))
-        .collect();
+    let diagnostics = flaws.into_iter().map(|f| Diagnostic::new(f.finding, source, f.span)).collect();
     Err(spec::rejected(source.clone(), diagnostics))
 }

@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::path;
 
 /// Fields of the Cluster by their path; `*` is every item of a list.
-const FIELDS: [&str; 24] = [
+const FIELDS: [&str; 25] = [
     "spec.controlPlaneConfiguration.skipLoadBalancerDeployment",
     "spec.controlPlaneConfiguration.apiServerExtraArgs",
     "spec.controlPlaneConfiguration.kubeletConfiguration",
@@ -28,11 +28,22 @@ const FIELDS: [&str; 24] = [
     "spec.registryMirrorConfiguration.ociNamespaces",
     "spec.registryMirrorConfiguration.authenticate",
     "spec.registryMirrorConfiguration.insecureSkipVerify",
-    "spec.packages",
+    "spec.packages.controller",
+    "spec.packages.cronjob",
     "spec.bundlesRef",
     "spec.etcdEncryption",
     "spec.licenseToken",
     "spec.controlPlaneConfiguration.taints.*.timeAdded",
+];
+
+/// Values that say what holds anyhow, as JSON.
+const USUAL: [(&str, &str); 6] = [
+    ("skipLoadBalancerDeployment", "false"),
+    ("skipUpgrade", "false"),
+    ("routingMode", "\"overlay\""),
+    ("cniExclusive", "true"),
+    ("authenticate", "false"),
+    ("insecureSkipVerify", "false"),
 ];
 
 pub(crate) fn findings(spec: &DefaultedSpec) -> Vec<Finding> {
@@ -72,12 +83,13 @@ fn refused(document: &Document, at: &str) -> Finding {
 fn visit(value: &Value, parts: &[&str], at: &str, say: &mut dyn FnMut(&str)) {
     match parts.split_first() {
         None => {
+            let usual = USUAL.iter().any(|(field, usual)| at.ends_with(field) && value.to_string() == *usual);
             let unset = match value {
-                Value::Null | Value::Bool(false) => true,
-                Value::String(text) => text.is_empty(),
+                Value::Null => true,
+                Value::String(text) => usual || text.is_empty(),
                 Value::Array(items) => items.is_empty(),
                 Value::Object(map) => map.is_empty(),
-                _ => false,
+                _ => usual,
             };
             if !unset {
                 say(at);

@@ -21,26 +21,16 @@ struct Reader {
 
 impl Reader {
     fn say(&mut self, finding: Finding, span: Option<Span>) {
-        self.found.push(Diagnostic::shared(
-            finding,
-            &self.source,
-            &self.shared,
-            span,
-        ));
+        self.found.push(Diagnostic::shared(finding, &self.source, &self.shared, span));
     }
 }
 
 pub(crate) fn parse(source: Source) -> Result<Spec, Rejected> {
     let (nodes, flaws) = yaml::read(&source, yaml::SPEC);
-    let mut reader = Reader {
-        shared: diagnostic::shared_source(&source),
-        source,
-        found: Vec::new(),
-    };
+    let mut reader = Reader { shared: diagnostic::shared_source(&source), source, found: Vec::new() };
     let broken = !flaws.is_empty();
     for flaw in flaws {
-        let mut diagnostic =
-            Diagnostic::shared(flaw.finding, &reader.source, &reader.shared, flaw.span);
+        let mut diagnostic = Diagnostic::shared(flaw.finding, &reader.source, &reader.shared, flaw.span);
         diagnostic.related = flaw.related;
         reader.found.push(diagnostic);
     }
@@ -59,36 +49,22 @@ pub(crate) fn parse(source: Source) -> Result<Spec, Rejected> {
         }
     }
     duplicates(&mut reader, &documents);
-    let clusters: Vec<usize> = documents
-        .iter()
-        .enumerate()
-        .filter(|(_, d)| d.kind == cluster::KIND)
-        .map(|(index, _)| index)
-        .collect();
+    let clusters: Vec<usize> =
+        documents.iter().enumerate().filter(|(_, d)| d.kind == cluster::KIND).map(|(index, _)| index).collect();
     if clusters.is_empty() && !broken && !unnamed_cluster {
         no_cluster(&mut reader, &documents);
     }
-    for second in clusters
-        .iter()
-        .skip(1)
-        .filter_map(|index| documents.get(*index))
-    {
-        let finding = Finding::error(
-            "two-clusters",
-            format!("`{}` is a second Cluster in one file", second.name),
-        )
-        .at(&second.reference(), "kind")
-        .remedy("put each Cluster into a file of its own");
+    for second in clusters.iter().skip(1).filter_map(|index| documents.get(*index)) {
+        let finding = Finding::error("two-clusters", format!("`{}` is a second Cluster in one file", second.name))
+            .at(&second.reference(), "kind")
+            .remedy("put each Cluster into a file of its own");
         reader.say(finding, Some(path::locate(&second.node, "kind")));
     }
     let mut datacenter_kind = String::new();
     for index in &clusters {
         if let Some(document) = documents.get_mut(*index) {
             shape(&mut reader, document);
-            let named = document
-                .body
-                .pointer("/spec/datacenterRef/kind")
-                .and_then(Value::as_str);
+            let named = document.body.pointer("/spec/datacenterRef/kind").and_then(Value::as_str);
             datacenter_kind = named.unwrap_or_default().to_owned();
         }
     }
@@ -96,13 +72,7 @@ pub(crate) fn parse(source: Source) -> Result<Spec, Rejected> {
     match clusters.first() {
         Some(cluster) if !found.iter().any(Diagnostic::is_error) => {
             let warnings = found.into_iter().map(|d| d.finding).collect();
-            Ok(Spec {
-                source,
-                documents,
-                cluster: *cluster,
-                datacenter_kind,
-                warnings,
-            })
+            Ok(Spec { source, documents, cluster: *cluster, datacenter_kind, warnings })
         }
         _ => Err(rejected(source, found)),
     }
@@ -115,36 +85,27 @@ fn document(reader: &mut Reader, node: Node) -> Option<Document> {
             NodeKind::Sequence(_) => "a list",
             _ => "plain text",
         };
-        let finding = Finding::error(
-            "not-an-object",
-            format!("the document is {what}, not an object with fields"),
-        )
-        .remedy(
-            "a document starts with `apiVersion`, `kind` and `metadata`; is this the right file?",
-        );
+        let finding = Finding::error("not-an-object", format!("the document is {what}, not an object with fields"))
+            .remedy("a document starts with `apiVersion`, `kind` and `metadata`; is this the right file?");
         reader.say(finding, Some(node.span));
         return None;
     }
-    let kind = field(
-        reader,
-        &node,
-        &["kind"],
-        "a document says what it is: `kind: Cluster`, for example",
-    );
+    let kind = field(reader, &node, &["kind"], "a document says what it is: `kind: Cluster`, for example");
     let version_remedy = format!("add `apiVersion: {}/v1alpha1`", cluster::GROUP);
     let api_version = field(reader, &node, &["apiVersion"], &version_remedy);
     let name = field(reader, &node, &["metadata", "name"], "add `metadata.name`");
     let (kind, api_version, name) = (kind?, api_version?, name?);
-    let body = node.to_value();
+    let body = schema::normalised(node.to_value(), &head());
     let namespace = Document::namespace_of(&body);
-    Some(Document {
-        api_version,
-        kind,
-        name,
-        namespace,
-        body,
-        node,
-    })
+    Some(Document { api_version, kind, name, namespace, body, node })
+}
+
+/// What every document has, for the spelling of its keys.
+fn head() -> Value {
+    let metadata = serde_json::json!({
+        "properties": { "name": {}, "namespace": {}, "labels": {}, "annotations": {}, "creationTimestamp": {} }
+    });
+    serde_json::json!({ "properties": { "apiVersion": {}, "kind": {}, "metadata": metadata, "spec": {} } })
 }
 
 fn field(reader: &mut Reader, node: &Node, keys: &[&str], remedy: &str) -> Option<String> {
@@ -175,8 +136,7 @@ fn field(reader: &mut Reader, node: &Node, keys: &[&str], remedy: &str) -> Optio
         }
         Some(text) => Some(text.to_owned()),
         None => {
-            let finding = Finding::error("wrong-type", format!("`{path}` must be text"))
-                .remedy("put it in quotes");
+            let finding = Finding::error("wrong-type", format!("`{path}` must be text")).remedy("put it in quotes");
             reader.say(finding, Some(path::locate(node, &path)));
             None
         }
@@ -184,8 +144,7 @@ fn field(reader: &mut Reader, node: &Node, keys: &[&str], remedy: &str) -> Optio
 }
 
 fn missing(reader: &mut Reader, path: &str, remedy: &str, span: Span) {
-    let mut finding =
-        Finding::error("missing-field", format!("`{path}` is missing or empty")).remedy(remedy);
+    let mut finding = Finding::error("missing-field", format!("`{path}` is missing or empty")).remedy(remedy);
     path.clone_into(&mut finding.path);
     reader.say(finding, Some(span));
 }
@@ -195,39 +154,28 @@ fn duplicates(reader: &mut Reader, documents: &[Document]) {
         let same = |other: &&Document| other.kind == document.kind && other.name == document.name;
         if let Some(first) = documents.iter().take(index).find(same) {
             let reference = document.reference();
-            let finding = Finding::error(
-                "duplicate-document",
-                format!("there are two documents `{reference}`"),
-            )
-            .at(&reference, "metadata.name")
-            .remedy("give one of them another name, or remove it");
+            let finding = Finding::error("duplicate-document", format!("there are two documents `{reference}`"))
+                .at(&reference, "metadata.name")
+                .remedy("give one of them another name, or remove it");
             let mut diagnostic = Diagnostic::shared(
                 finding,
                 &reader.source,
                 &reader.shared,
                 Some(path::locate(&document.node, "metadata.name")),
             );
-            diagnostic.related = Some((
-                path::locate(&first.node, "metadata.name"),
-                "first here".to_owned(),
-            ));
+            diagnostic.related = Some((path::locate(&first.node, "metadata.name"), "first here".to_owned()));
             reader.found.push(diagnostic);
         }
     }
 }
 
 fn no_cluster(reader: &mut Reader, documents: &[Document]) {
-    let near = documents
-        .iter()
-        .find(|d| suggest::nearest(&d.kind, [cluster::KIND]).is_some());
+    let near = documents.iter().find(|d| suggest::nearest(&d.kind, [cluster::KIND]).is_some());
     let (finding, span) = match near {
         Some(near) => (
-            Finding::error(
-                "unknown-kind",
-                format!("`{}` is not a kind of document", near.kind),
-            )
-            .at(&near.reference(), "kind")
-            .remedy("did you mean `Cluster`?"),
+            Finding::error("unknown-kind", format!("`{}` is not a kind of document", near.kind))
+                .at(&near.reference(), "kind")
+                .remedy("did you mean `Cluster`?"),
             Some(path::locate(&near.node, "kind")),
         ),
         None => (
@@ -251,12 +199,10 @@ fn shape(reader: &mut Reader, document: &mut Document) {
     }
     document.body = schema::normalised(std::mem::take(&mut document.body), &schema);
     if document.group() != cluster::GROUP {
-        let finding = Finding::warning(
-            "api-version",
-            format!("`{}` is read as `{}`", document.api_version, cluster::GROUP),
-        )
-        .at(&reference, "apiVersion")
-        .remedy(format!("write `apiVersion: {}/v1alpha1`", cluster::GROUP));
+        let finding =
+            Finding::warning("api-version", format!("`{}` is read as `{}`", document.api_version, cluster::GROUP))
+                .at(&reference, "apiVersion")
+                .remedy(format!("write `apiVersion: {}/v1alpha1`", cluster::GROUP));
         let span = place_in(document, &finding);
         reader.say(finding, Some(span));
     }
@@ -294,17 +240,9 @@ fn remove(value: &mut Value, parts: &[&str]) {
             }
         }
         Value::Array(items) => {
-            if let Some(item) = first
-                .parse::<usize>()
-                .ok()
-                .and_then(|index| items.get_mut(index))
-            {
+            if let Some(item) = first.parse::<usize>().ok().and_then(|index| items.get_mut(index)) {
                 if rest.is_empty() {
-                    *item = if item.is_object() {
-                        Value::Object(Map::new())
-                    } else {
-                        Value::String(String::new())
-                    };
+                    *item = if item.is_object() { Value::Object(Map::new()) } else { Value::String(String::new()) };
                 } else {
                     remove(item, rest);
                 }

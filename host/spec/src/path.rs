@@ -7,10 +7,7 @@ use crate::yaml::{Node, NodeKind};
 
 /// The path of a key below another path.
 pub fn join(parent: &str, key: &str) -> String {
-    let plain = !key.is_empty()
-        && key
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
     match (plain, parent.is_empty()) {
         (true, true) => key.to_owned(),
         (true, false) => format!("{parent}.{key}"),
@@ -51,10 +48,7 @@ pub fn segments(path: &str) -> Vec<&str> {
 
 /// Whether one path is the other or leads to it.
 pub(crate) fn related(a: &str, b: &str) -> bool {
-    segments(a)
-        .iter()
-        .zip(segments(b).iter())
-        .all(|(x, y)| x == y)
+    segments(a).iter().zip(segments(b).iter()).all(|(x, y)| x == y)
 }
 
 /// Where a field stands: its value, or for a field that is not there, the key of what should have had it.
@@ -70,26 +64,14 @@ pub(crate) fn locate(root: &Node, path: &str) -> Span {
                     return span;
                 };
                 node = &entry.value;
-                span = if last && is_leaf(node) && !node.span.is_empty() {
-                    node.span
-                } else {
-                    entry.key_span
-                };
+                span = if last && is_leaf(node) && !node.span.is_empty() { node.span } else { entry.key_span };
             }
             NodeKind::Sequence(items) => {
-                let Some(next) = part
-                    .parse::<usize>()
-                    .ok()
-                    .and_then(|index| items.get(index))
-                else {
+                let Some(next) = part.parse::<usize>().ok().and_then(|index| items.get(index)) else {
                     return span;
                 };
                 node = next;
-                span = if is_leaf(node) {
-                    node.span
-                } else {
-                    first_key(node)
-                };
+                span = if is_leaf(node) { node.span } else { first_key(node) };
             }
             _ => return span,
         }
@@ -107,10 +89,7 @@ pub(crate) fn locate_key(root: &Node, path: &str) -> Span {
     for part in parents {
         let next = match &node.kind {
             NodeKind::Mapping(_) => node.entry(part).map(|e| &e.value),
-            NodeKind::Sequence(items) => part
-                .parse::<usize>()
-                .ok()
-                .and_then(|index| items.get(index)),
+            NodeKind::Sequence(items) => part.parse::<usize>().ok().and_then(|index| items.get(index)),
             _ => None,
         };
         let Some(next) = next else {
@@ -134,9 +113,9 @@ fn is_leaf(node: &Node) -> bool {
 /// A collection is shown by its first key: its whole text would be too much.
 fn first_key(node: &Node) -> Span {
     match &node.kind {
-        NodeKind::Mapping(entries) => entries
-            .first()
-            .map_or(Span::new(node.span.start, node.span.start), |e| e.key_span),
+        NodeKind::Mapping(entries) => {
+            entries.first().map_or(Span::new(node.span.start, node.span.start), |e| e.key_span)
+        }
         NodeKind::Sequence(items) => items.first().map_or(node.span, first_key),
         _ => node.span,
     }
@@ -148,13 +127,7 @@ mod tests {
 
     #[test]
     fn paths_are_taken_apart_as_they_are_put_together() {
-        for path in [
-            "spec.a[0].b",
-            "metadata.labels[example.com/team]",
-            "a",
-            "[x.y]",
-            "a-b_c[1][2]",
-        ] {
+        for path in ["spec.a[0].b", "metadata.labels[example.com/team]", "a", "[x.y]", "a-b_c[1][2]"] {
             let mut again = String::new();
             for part in segments(path) {
                 again = match part.parse::<usize>() {

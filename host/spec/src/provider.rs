@@ -28,7 +28,7 @@ pub enum KindRole {
 pub struct KindClaim {
     /// What documents of this kind are for.
     pub role: KindRole,
-    /// The kind, for example `DockerDatacenterConfig`.
+    /// The kind, for example `AcmeDatacenterConfig`.
     pub kind: String,
     /// Group and version, newest first.
     pub api_versions: Vec<String>,
@@ -122,10 +122,7 @@ pub struct Description {
 impl Description {
     /// The kind that `spec.datacenterRef` names.
     pub fn datacenter_kind(&self) -> Option<&str> {
-        self.kinds
-            .iter()
-            .find(|k| k.role == KindRole::Datacenter)
-            .map(|k| k.kind.as_str())
+        self.kinds.iter().find(|k| k.role == KindRole::Datacenter).map(|k| k.kind.as_str())
     }
 
     /// The claim on a kind, if this provider understands it.

@@ -18,11 +18,7 @@ const REFERENCES: usize = 16;
 
 /// Everything in a document that its schema does not allow.
 pub fn findings(document: &ObjectRef, value: &Value, schema: &Value) -> Vec<Finding> {
-    let mut walk = Walk {
-        document,
-        root: schema,
-        found: Vec::new(),
-    };
+    let mut walk = Walk { document, root: schema, found: Vec::new() };
     walk.value(value, schema, "");
     walk.found
 }
@@ -41,11 +37,7 @@ struct Walk<'a> {
 
 impl Walk<'_> {
     fn say(&mut self, code: &str, at: &str, message: String, remedy: impl Into<String>) {
-        self.found.push(
-            Finding::error(code, message)
-                .at(self.document, at)
-                .remedy(remedy),
-        );
+        self.found.push(Finding::error(code, message).at(self.document, at).remedy(remedy));
     }
 
     fn value(&mut self, value: &Value, schema: &Value, at: &str) {
@@ -74,28 +66,24 @@ impl Walk<'_> {
         if types.iter().any(|t| is_type(value, t)) {
             return true;
         }
-        let wanted = types
-            .iter()
-            .filter(|t| **t != "null")
-            .map(|t| type_words(t))
-            .collect::<Vec<_>>()
-            .join(" or ");
-        let message = format!(
-            "`{}` must be {wanted}, but here is {}",
-            shown(at),
-            described(value)
-        );
+        let wanted = types.iter().filter(|t| **t != "null").map(|t| type_words(t)).collect::<Vec<_>>().join(" or ");
+        let message = format!("`{}` must be {wanted}, but here is {}", shown(at), described(value));
         let remedy = match value {
             Value::Number(n) if types.contains(&"string") => format!("put it in quotes: `\"{n}\"`"),
             Value::Bool(_) if types.contains(&"string") => {
-                "`yes`, `no`, `on`, `off`, `y`, `n`, `true` and `false` are booleans in YAML: put it in quotes".to_owned()
+                "`yes`, `no`, `on`, `off`, `y`, `n`, `true` and `false` are booleans in YAML: put it in quotes"
+                    .to_owned()
             }
             Value::String(text) if types.contains(&"integer") && text.parse::<i64>().is_ok() => {
                 "write the number without quotes".to_owned()
             }
             Value::String(_) if types.contains(&"boolean") => "write `true` or `false` without quotes".to_owned(),
             _ if types.contains(&"array") => "start each item on a line of its own with `- `".to_owned(),
-            _ => description(schema),
+            _ => match (description(schema), types.first()) {
+                (none, Some(&"object")) if none.is_empty() => "write its fields below it, indented".to_owned(),
+                (none, _) if none.is_empty() => format!("write {wanted} here"),
+                (described, _) => described,
+            },
         };
         self.say("wrong-type", at, message, remedy);
         false
@@ -106,32 +94,16 @@ impl Walk<'_> {
             && !allowed.contains(value)
         {
             let names: Vec<&str> = allowed.iter().filter_map(Value::as_str).collect();
-            let remedy = match value
-                .as_str()
-                .and_then(|text| suggest::nearest(text, names.iter().copied()))
-            {
+            let remedy = match value.as_str().and_then(|text| suggest::nearest(text, names.iter().copied())) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!(
-                    "use one of {}",
-                    suggest::list(names.iter().copied()).unwrap_or_default()
-                ),
+                None => format!("use one of {}", suggest::list(names.iter().copied()).unwrap_or_default()),
             };
-            self.say(
-                "value-not-allowed",
-                at,
-                format!("`{}` can't be {}", shown(at), described(value)),
-                remedy,
-            );
+            self.say("value-not-allowed", at, format!("`{}` can't be {}", shown(at), described(value)), remedy);
         }
         if let Some(number) = value.as_f64() {
-            for (keyword, wrong, word) in [
-                (
-                    "minimum",
-                    (|n, b| n < b) as fn(f64, f64) -> bool,
-                    "at least",
-                ),
-                ("maximum", |n, b| n > b, "at most"),
-            ] {
+            for (keyword, wrong, word) in
+                [("minimum", (|n, b| n < b) as fn(f64, f64) -> bool, "at least"), ("maximum", |n, b| n > b, "at most")]
+            {
                 if let Some(bound) = schema.get(keyword).and_then(Value::as_f64)
                     && wrong(number, bound)
                 {
@@ -148,50 +120,27 @@ impl Walk<'_> {
     fn text(&mut self, text: &str, schema: &Value, at: &str) {
         let length = text.chars().count();
         if length < bound(schema, "minLength", 0) {
-            self.say(
-                "value-empty",
-                at,
-                format!("`{}` is empty", shown(at)),
-                description(schema),
-            );
+            self.say("value-empty", at, format!("`{}` is empty", shown(at)), description(schema));
         } else if length > bound(schema, "maxLength", usize::MAX) {
             let message = format!("`{}` has {length} characters, which is too long", shown(at));
             self.say("value-too-long", at, message, description(schema));
         } else if let Some(pattern) = schema.get("pattern").and_then(Value::as_str)
-            && let Ok(regex) = regex::RegexBuilder::new(pattern)
-                .size_limit(1 << 20)
-                .build()
+            && let Ok(regex) = regex::RegexBuilder::new(pattern).size_limit(1 << 20).build()
             && !regex.is_match(text)
         {
             let remedy = match description(schema) {
                 none if none.is_empty() => format!("it has to match `{pattern}`"),
                 described => described,
             };
-            self.say(
-                "value-malformed",
-                at,
-                format!("`{}` can't be `{text}`", shown(at)),
-                remedy,
-            );
+            self.say("value-malformed", at, format!("`{}` can't be `{text}`", shown(at)), remedy);
         }
     }
 
     fn array(&mut self, items: &[Value], schema: &Value, at: &str) {
-        let (least, most) = (
-            bound(schema, "minItems", 0),
-            bound(schema, "maxItems", usize::MAX),
-        );
+        let (least, most) = (bound(schema, "minItems", 0), bound(schema, "maxItems", usize::MAX));
         if items.len() < least || items.len() > most {
-            let wanted = if items.len() < least {
-                format!("at least {least}")
-            } else {
-                format!("at most {most}")
-            };
-            let message = format!(
-                "`{}` must have {wanted} items, but has {}",
-                shown(at),
-                items.len()
-            );
+            let wanted = if items.len() < least { format!("at least {least}") } else { format!("at most {most}") };
+            let message = format!("`{}` must have {wanted} items, but has {}", shown(at), items.len());
             self.say("wrong-length", at, message, description(schema));
         }
         if let Some(inner) = schema.get("items") {
@@ -212,12 +161,7 @@ impl Walk<'_> {
                 let here = path::join(at, name);
                 if seen.contains(&name) {
                     let message = format!("`{here}` stands here twice, in two spellings");
-                    self.say(
-                        "duplicate-key",
-                        &path::join(at, key),
-                        message,
-                        "keep one of the two",
-                    );
+                    self.say("duplicate-key", &path::join(at, key), message, "keep one of the two");
                 }
                 seen.push(name);
                 if let Some(inner) = properties.get(name) {
@@ -233,50 +177,22 @@ impl Walk<'_> {
                 _ => {}
             }
         }
-        for name in schema
-            .get("required")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-        {
-            let present = map
-                .iter()
-                .any(|(key, value)| key.eq_ignore_ascii_case(name) && !value.is_null());
+        for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
+            let present = map.iter().any(|(key, value)| key.eq_ignore_ascii_case(name) && !value.is_null());
             if !present {
                 let here = path::join(at, name);
-                let remedy = properties
-                    .get(name)
-                    .map(|inner| description(resolve(self.root, inner)))
-                    .unwrap_or_default();
-                let remedy = if remedy.is_empty() {
-                    format!("add `{name}`")
-                } else {
-                    remedy
-                };
-                self.say(
-                    "missing-field",
-                    &here,
-                    format!("`{here}` is missing"),
-                    remedy,
-                );
+                let remedy =
+                    properties.get(name).map(|inner| description(resolve(self.root, inner))).unwrap_or_default();
+                let remedy = if remedy.is_empty() { format!("add `{name}`") } else { remedy };
+                self.say("missing-field", &here, format!("`{here}` is missing"), remedy);
             }
         }
     }
 
     fn unknown(&mut self, properties: &Map<String, Value>, key: &str, at: &str) {
-        let place = if at.is_empty() {
-            "at the top of the document".to_owned()
-        } else {
-            format!("in `{at}`")
-        };
+        let place = if at.is_empty() { "at the top of the document".to_owned() } else { format!("in `{at}`") };
         let remedy = suggest::remedy(key, properties.keys().map(String::as_str));
-        self.say(
-            "unknown-field",
-            &path::join(at, key),
-            format!("there is no field `{key}` {place}"),
-            remedy,
-        );
+        self.say("unknown-field", &path::join(at, key), format!("there is no field `{key}` {place}"), remedy);
     }
 }
 
@@ -285,29 +201,18 @@ fn shown(at: &str) -> &str {
 }
 
 fn description(schema: &Value) -> String {
-    schema
-        .get("description")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .to_owned()
+    schema.get("description").and_then(Value::as_str).unwrap_or_default().to_owned()
 }
 
 fn bound(schema: &Value, keyword: &str, otherwise: usize) -> usize {
-    schema
-        .get(keyword)
-        .and_then(Value::as_u64)
-        .and_then(|n| usize::try_from(n).ok())
-        .unwrap_or(otherwise)
+    schema.get(keyword).and_then(Value::as_u64).and_then(|n| usize::try_from(n).ok()).unwrap_or(otherwise)
 }
 
 /// The schema's own spelling of a key.
 fn known<'a>(properties: &'a Map<String, Value>, key: &str) -> Option<&'a str> {
     match properties.get_key_value(key) {
         Some((name, _)) => Some(name),
-        None => properties
-            .keys()
-            .find(|name| name.eq_ignore_ascii_case(key))
-            .map(String::as_str),
+        None => properties.keys().find(|name| name.eq_ignore_ascii_case(key)).map(String::as_str),
     }
 }
 
@@ -354,10 +259,7 @@ fn described(value: &Value) -> String {
 fn resolve<'a>(root: &'a Value, schema: &'a Value) -> &'a Value {
     let mut schema = schema;
     for _ in 0..REFERENCES {
-        let target = schema
-            .get("$ref")
-            .and_then(Value::as_str)
-            .and_then(|r| r.strip_prefix('#'));
+        let target = schema.get("$ref").and_then(Value::as_str).and_then(|r| r.strip_prefix('#'));
         match target.and_then(|pointer| root.pointer(pointer)) {
             Some(next) => schema = next,
             None => break,
@@ -380,10 +282,7 @@ fn normalise(value: Value, schema: &Value, root: &Value) -> Value {
                 if declared.is_some() && value.is_null() {
                     continue;
                 }
-                let inner = name
-                    .as_ref()
-                    .and_then(|name| properties.get(name))
-                    .or(additional);
+                let inner = name.as_ref().and_then(|name| properties.get(name)).or(additional);
                 let value = match inner {
                     Some(inner) => normalise(value, inner, root),
                     None => value,
@@ -396,16 +295,15 @@ fn normalise(value: Value, schema: &Value, root: &Value) -> Value {
             let Some(inner) = schema.get("items") else {
                 return Value::Array(items);
             };
-            Value::Array(
-                items
-                    .into_iter()
-                    .map(|item| normalise(item, inner, root))
-                    .collect(),
-            )
+            Value::Array(items.into_iter().map(|item| normalise(item, inner, root)).collect())
         }
-        Value::Number(n) if schema.get("x-text") == Some(&Value::Bool(true)) => {
-            Value::String(n.to_string())
-        }
+        // The Go decoder makes nothing of a null inside a list or map: the zero value.
+        Value::Null => match schema.get("type").and_then(Value::as_str) {
+            Some("string") => Value::String(String::new()),
+            Some("object") => Value::Object(Map::new()),
+            _ => Value::Null,
+        },
+        Value::Number(n) if schema.get("x-text") == Some(&Value::Bool(true)) => Value::String(n.to_string()),
         other => other,
     }
 }

@@ -14,10 +14,7 @@ pub struct Source {
 impl Source {
     /// A source from its name and text.
     pub fn new(name: impl Into<String>, text: impl Into<Arc<str>>) -> Self {
-        Self {
-            name: name.into(),
-            text: text.into(),
-        }
+        Self { name: name.into(), text: text.into() }
     }
 
     /// A source from the bytes of a file.
@@ -27,25 +24,17 @@ impl Source {
     pub fn from_bytes(name: impl Into<String>, bytes: &[u8]) -> Result<Self, String> {
         let name = name.into();
         match bytes {
-            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => {
-                Err(format!("`{name}` is UTF-16 text; save it as UTF-8"))
-            }
+            [0xff, 0xfe, ..] | [0xfe, 0xff, ..] => Err(format!("`{name}` is UTF-16 text; save it as UTF-8")),
             _ => match std::str::from_utf8(bytes) {
                 Ok(text) => Ok(Self::new(name, text)),
-                Err(error) => Err(format!(
-                    "`{name}` is not UTF-8 text: byte {} can't be read",
-                    error.valid_up_to()
-                )),
+                Err(error) => Err(format!("`{name}` is not UTF-8 text: byte {} can't be read", error.valid_up_to())),
             },
         }
     }
 
     /// Line and column, both counted from 1 in characters, of a byte offset.
     pub fn position(&self, offset: usize) -> (usize, usize) {
-        let before = self
-            .text
-            .get(..floor_char(&self.text, offset))
-            .unwrap_or_default();
+        let before = self.text.get(..floor_char(&self.text, offset)).unwrap_or_default();
         let line = before.bytes().filter(|b| *b == b'\n').count() + 1;
         let start = before.rfind('\n').map_or(0, |at| at + 1);
         let mut column = before.get(start..).unwrap_or_default().chars().count() + 1;
@@ -77,10 +66,7 @@ pub struct Span {
 impl Span {
     /// From `start` to before `end`.
     pub fn new(start: usize, end: usize) -> Self {
-        Self {
-            start,
-            end: end.max(start),
-        }
+        Self { start, end: end.max(start) }
     }
 
     /// How many bytes.

@@ -42,9 +42,7 @@ impl Spec {
 
     /// `metadata.name` of the Cluster.
     pub fn cluster_name(&self) -> &str {
-        self.documents
-            .get(self.cluster)
-            .map_or("", |d| d.name.as_str())
+        self.documents.get(self.cluster).map_or("", |d| d.name.as_str())
     }
 
     /// All documents, in the order of the file.
@@ -69,27 +67,15 @@ impl Spec {
 
     /// Sets what the host knows better than a blank. `release` is the one that will be used, as far as it is known:
     /// `spec.eksaVersion` becomes its version.
-    pub fn with_host_defaults(
-        mut self,
-        provider: &Description,
-        release: Option<&Release>,
-    ) -> HostDefaulted {
+    pub fn with_host_defaults(mut self, provider: &Description, release: Option<&Release>) -> HostDefaulted {
         let mut changes = Vec::new();
         if let Some(document) = self.documents.get_mut(self.cluster) {
             let reference = document.reference();
             let version = release.and_then(Release::eksa_version);
             changes = cluster::apply_defaults(&mut document.body, &reference, version.as_deref());
         }
-        let kinds = provider
-            .kinds
-            .iter()
-            .map(|k| (k.kind.clone(), k.role.clone()))
-            .collect();
-        HostDefaulted {
-            spec: self,
-            kinds,
-            changes,
-        }
+        let kinds = provider.kinds.iter().map(|k| (k.kind.clone(), k.role.clone())).collect();
+        HostDefaulted { spec: self, kinds, changes }
     }
 }
 
@@ -130,18 +116,9 @@ impl HostDefaulted {
     /// What is wrong with the shape of the provider's documents, by the JSON Schemas that the provider gives for its
     /// kinds. See [`schema`] for the subset.
     pub fn schema_findings(&self, schemas: &BTreeMap<String, Value>) -> Vec<Finding> {
-        let documents = self
-            .spec
-            .documents
-            .iter()
-            .enumerate()
-            .filter(|(index, _)| *index != self.spec.cluster);
+        let documents = self.spec.documents.iter().enumerate().filter(|(index, _)| *index != self.spec.cluster);
         documents
-            .filter_map(|(_, d)| {
-                schemas
-                    .get(&d.kind)
-                    .map(|s| schema::findings(&d.reference(), &d.body, s))
-            })
+            .filter_map(|(_, d)| schemas.get(&d.kind).map(|s| schema::findings(&d.reference(), &d.body, s)))
             .flatten()
             .collect()
     }
@@ -175,42 +152,25 @@ impl HostDefaulted {
     ) -> Result<DefaultedSpec, Rejected> {
         let mut findings = Vec::new();
         let claimed = provider_indices(&self.spec, &self.kinds);
-        let mut missing: Vec<ObjectRef> = claimed
-            .iter()
-            .filter_map(|i| self.spec.documents.get(*i))
-            .map(Document::reference)
-            .collect();
+        let mut missing: Vec<ObjectRef> =
+            claimed.iter().filter_map(|i| self.spec.documents.get(*i)).map(Document::reference).collect();
         for given in documents {
             let reference = ObjectRef::new(&given.kind, &given.name);
             let known = missing.iter().position(|m| *m == reference);
-            let place = self
-                .spec
-                .documents
-                .iter_mut()
-                .find(|d| d.reference() == reference);
+            let place = self.spec.documents.iter_mut().find(|d| d.reference() == reference);
             match (known, place) {
                 (Some(at), Some(document)) => {
                     missing.remove(at);
                     document.api_version = given.api_version;
                     document.body = given.body;
                 }
-                _ => findings.push(provider_fault(format!(
-                    "gave back {reference}, which it did not get"
-                ))),
+                _ => findings.push(provider_fault(format!("gave back {reference}, which it did not get"))),
             }
         }
-        findings.extend(
-            missing
-                .iter()
-                .map(|m| provider_fault(format!("did not give back {m}"))),
-        );
+        findings.extend(missing.iter().map(|m| provider_fault(format!("did not give back {m}"))));
         let cluster = match self.spec.documents.get(self.spec.cluster) {
             Some(document) => {
-                findings.extend(schema::findings(
-                    &document.reference(),
-                    &document.body,
-                    &cluster::schema::schema(),
-                ));
+                findings.extend(schema::findings(&document.reference(), &document.body, &cluster::schema::schema()));
                 parse::typed(&document.body)
             }
             None => None,
@@ -218,69 +178,40 @@ impl HostDefaulted {
         match cluster {
             Some(cluster) if findings.is_empty() => {
                 self.changes.extend(changes);
-                Ok(DefaultedSpec::new(
-                    self.spec,
-                    cluster,
-                    self.changes,
-                    claimed,
-                ))
+                Ok(DefaultedSpec::new(self.spec, cluster, self.changes, claimed))
             }
             _ => {
                 if findings.is_empty() {
                     findings.push(provider_fault("made the Cluster unreadable".to_owned()));
                 }
-                Err(rejected(
-                    self.spec.source.clone(),
-                    self.spec.diagnose(&findings),
-                ))
+                Err(rejected(self.spec.source.clone(), self.spec.diagnose(&findings)))
             }
         }
     }
 }
 
 fn provider_fault(what: String) -> Finding {
-    Finding::error(
-        "provider-defaults",
-        format!("the provider's defaults can't be used: it {what}"),
-    )
-    .remedy("this is a fault of the provider: tell its author")
+    Finding::error("provider-defaults", format!("the provider's defaults can't be used: it {what}"))
+        .remedy("this is a fault of the provider: tell its author")
 }
 
 pub(crate) fn rejected(source: Source, diagnostics: Vec<Diagnostic>) -> Rejected {
-    Rejected {
-        source,
-        diagnostics: diagnostic::sorted(diagnostics),
-    }
+    Rejected { source, diagnostics: diagnostic::sorted(diagnostics) }
 }
 
 /// The documents a provider gets: the Cluster, then those of its kinds in the order of the file.
 fn provider_indices(spec: &Spec, kinds: &[(String, KindRole)]) -> Vec<usize> {
-    let referenced = spec
-        .documents
-        .get(spec.cluster)
-        .map(|d| references(&d.body))
-        .unwrap_or_default();
-    let others = spec
-        .documents
-        .iter()
-        .enumerate()
-        .filter(|(index, document)| {
-            let role = kinds
-                .iter()
-                .find(|(kind, _)| *kind == document.kind)
-                .map(|(_, role)| role);
-            *index != spec.cluster
-                && match role {
-                    None => false,
-                    Some(KindRole::Other(_)) => true,
-                    Some(KindRole::Datacenter | KindRole::Machine) => {
-                        referenced.contains(&document.reference())
-                    }
-                }
-        });
-    std::iter::once(spec.cluster)
-        .chain(others.map(|(index, _)| index))
-        .collect()
+    let referenced = spec.documents.get(spec.cluster).map(|d| references(&d.body)).unwrap_or_default();
+    let others = spec.documents.iter().enumerate().filter(|(index, document)| {
+        let role = kinds.iter().find(|(kind, _)| *kind == document.kind).map(|(_, role)| role);
+        *index != spec.cluster
+            && match role {
+                None => false,
+                Some(KindRole::Other(_)) => true,
+                Some(KindRole::Datacenter | KindRole::Machine) => referenced.contains(&document.reference()),
+            }
+    });
+    std::iter::once(spec.cluster).chain(others.map(|(index, _)| index)).collect()
 }
 
 /// The datacenter and machine documents that a Cluster names.
@@ -293,48 +224,35 @@ pub(crate) fn references(cluster: &Value) -> Vec<ObjectRef> {
     let spec = cluster.get("spec");
     let field = |name: &str| spec.and_then(|s| s.get(name));
     let groups = field("workerNodeGroupConfigurations").and_then(Value::as_array);
-    let machines = [
-        field("controlPlaneConfiguration"),
-        field("externalEtcdConfiguration"),
-    ]
-    .into_iter()
-    .flatten()
-    .chain(groups.into_iter().flatten());
+    let machines = [field("controlPlaneConfiguration"), field("externalEtcdConfiguration")]
+        .into_iter()
+        .flatten()
+        .chain(groups.into_iter().flatten());
     std::iter::once(reference(field("datacenterRef")))
         .chain(machines.map(|owner| reference(owner.get("machineGroupRef"))))
         .flatten()
         .collect()
 }
 
-pub(crate) fn diagnose(
-    source: &Source,
-    documents: &[Document],
-    findings: &[Finding],
-) -> Vec<Diagnostic> {
+pub(crate) fn diagnose(source: &Source, documents: &[Document], findings: &[Finding]) -> Vec<Diagnostic> {
     let shared = diagnostic::shared_source(source);
     let all = findings
         .iter()
-        .map(|finding| {
-            Diagnostic::shared(finding.clone(), source, &shared, place(documents, finding))
-        })
+        .map(|finding| Diagnostic::shared(finding.clone(), source, &shared, place(documents, finding)))
         .collect();
     diagnostic::sorted(all)
 }
 
 fn place(documents: &[Document], finding: &Finding) -> Option<Span> {
     let reference = finding.document.as_ref()?;
-    let document = documents
-        .iter()
-        .find(|d| d.kind == reference.kind && d.name == reference.name)?;
+    let document = documents.iter().find(|d| d.kind == reference.kind && d.name == reference.name)?;
     Some(place_in(document, finding))
 }
 
 /// Findings about a key point at the key, all others at the value.
 pub(crate) fn place_in(document: &Document, finding: &Finding) -> Span {
     match finding.code.as_str() {
-        "unknown-field" | "duplicate-key" | "not-supported-yet" => {
-            path::locate_key(&document.node, &finding.path)
-        }
+        "unknown-field" | "duplicate-key" | "not-supported-yet" => path::locate_key(&document.node, &finding.path),
         _ => path::locate(&document.node, &finding.path),
     }
 }
@@ -344,12 +262,7 @@ impl TryFrom<&ProviderDocument> for Cluster {
     type Error = Finding;
 
     fn try_from(document: &ProviderDocument) -> Result<Self, Finding> {
-        let wrong = || {
-            Finding::error(
-                "not-a-cluster",
-                format!("`{}` is not a Cluster", document.name),
-            )
-        };
+        let wrong = || Finding::error("not-a-cluster", format!("`{}` is not a Cluster", document.name));
         if document.kind != cluster::KIND {
             return Err(wrong());
         }

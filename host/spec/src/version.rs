@@ -44,13 +44,8 @@ impl FromStr for KubernetesVersion {
         let wrong = || NotAVersion(text.to_owned());
         let (major, minor) = text.split_once('.').ok_or_else(wrong)?;
         let number = |part: &str| {
-            let digits =
-                !part.is_empty() && part.len() <= 4 && part.bytes().all(|b| b.is_ascii_digit());
-            if digits {
-                part.parse::<u32>().map_err(|_| wrong())
-            } else {
-                Err(wrong())
-            }
+            let digits = !part.is_empty() && part.len() <= 4 && part.bytes().all(|b| b.is_ascii_digit());
+            if digits { part.parse::<u32>().map_err(|_| wrong()) } else { Err(wrong()) }
         };
         Ok(Self::new(number(major)?, number(minor)?))
     }
@@ -64,9 +59,7 @@ impl Serialize for KubernetesVersion {
 
 impl<'de> Deserialize<'de> for KubernetesVersion {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        String::deserialize(deserializer)?
-            .parse()
-            .map_err(serde::de::Error::custom)
+        String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
     }
 }
 
@@ -80,9 +73,7 @@ mod tests {
         assert!(parse("1.9") < parse("1.30"));
         assert_eq!(parse("1.30").to_string(), "1.30");
         assert_eq!(parse("1.30").channel(), "1-30");
-        for wrong in [
-            "", "1", "1.", ".30", "1.30.1", "v1.30", "1.x", "1.-1", "1.99999",
-        ] {
+        for wrong in ["", "1", "1.", ".30", "1.30.1", "v1.30", "1.x", "1.-1", "1.99999"] {
             assert!(wrong.parse::<KubernetesVersion>().is_err(), "{wrong}");
         }
     }

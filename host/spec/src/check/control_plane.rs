@@ -150,5 +150,6 @@ fn inside(host: &str, cluster: &Cluster, findings: &mut Findings<'_>, at: &str) 
 pub(super) fn is_domain(text: &str) -> bool {
     let body = text.strip_prefix("*.").unwrap_or(text);
     let lower = body.to_ascii_lowercase();
-    names::is_dns_subdomain(&lower) && !lower.split('.').next_back().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()))
+    names::is_dns_subdomain(&lower)
+        && !lower.split('.').next_back().is_some_and(|last| last.bytes().all(|b| b.is_ascii_digit()))
 }

@@ -21,7 +21,10 @@ pub(super) fn check(spec: &DefaultedSpec, provider: &Description, findings: &mut
         Some(reference) if !provider.machine_documents => findings.error(
             "machine-ref-not-allowed",
             at,
-            format!("{} has no documents for machines, and here is `{} {}`", provider.title, reference.kind, reference.name),
+            format!(
+                "{} has no documents for machines, and here is `{} {}`",
+                provider.title, reference.kind, reference.name
+            ),
             "remove `machineGroupRef`",
         ),
         Some(reference) => exists(spec, reference, &machines, at, findings),

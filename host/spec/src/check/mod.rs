@@ -76,7 +76,11 @@ fn worker(index: usize) -> String {
 
 /// How a worker node group is called in messages.
 fn worker_title(name: &str, index: usize) -> String {
-    if name.is_empty() { format!("the worker node group number {}", index + 1) } else { format!("the worker node group `{name}`") }
+    if name.is_empty() {
+        format!("the worker node group number {}", index + 1)
+    } else {
+        format!("the worker node group `{name}`")
+    }
 }
 
 #[cfg(test)]

@@ -60,7 +60,9 @@ fn range(what: &str, usual: &str, blocks: &CidrBlocks, findings: &mut Findings<'
                 "cidr-missing",
                 &at,
                 format!("there is no range of addresses for {what}"),
-                format!("set `clusterNetwork.{what}.cidrBlocks: [{usual}]`, or another range that your network does not use"),
+                format!(
+                    "set `clusterNetwork.{what}.cidrBlocks: [{usual}]`, or another range that your network does not use"
+                ),
             );
             None
         }
@@ -160,7 +162,12 @@ fn cni(network: &ClusterNetwork, findings: &mut Findings<'_>) {
                 "write `cilium: {}` there: `cilium:` alone is nothing",
             ),
             (Some(_), Some(_)) => {
-                findings.error("cni-twice", at, "there can be one CNI, and here are two", "keep `cilium` or `kindnetd`");
+                findings.error(
+                    "cni-twice",
+                    at,
+                    "there can be one CNI, and here are two",
+                    "keep `cilium` or `kindnetd`",
+                );
             }
             _ => {}
         },
@@ -187,11 +194,18 @@ fn one_of(value: Option<&String>, allowed: &[&str], code: &str, at: &str, findin
 fn cilium(cilium: &CiliumConfig, at: &str, findings: &mut Findings<'_>) {
     let here = |field: &str| path::join(at, field);
     let modes = ["default", "always", "never"];
-    one_of(cilium.policy_enforcement_mode.as_ref(), &modes, "cilium-policy-mode", &here("policyEnforcementMode"), findings);
+    one_of(
+        cilium.policy_enforcement_mode.as_ref(),
+        &modes,
+        "cilium-policy-mode",
+        &here("policyEnforcementMode"),
+        findings,
+    );
     one_of(cilium.routing_mode.as_ref(), &["overlay", "direct"], "cilium-routing", &here("routingMode"), findings);
-    for (field, value) in
-        [("ipv4NativeRoutingCIDR", &cilium.ipv4_native_routing_cidr), ("ipv6NativeRoutingCIDR", &cilium.ipv6_native_routing_cidr)]
-    {
+    for (field, value) in [
+        ("ipv4NativeRoutingCIDR", &cilium.ipv4_native_routing_cidr),
+        ("ipv6NativeRoutingCIDR", &cilium.ipv6_native_routing_cidr),
+    ] {
         let Some(text) = value.as_ref().filter(|t| !t.is_empty()) else { continue };
         if text.parse::<IpNet>().is_err() {
             findings.error(
@@ -202,7 +216,9 @@ fn cilium(cilium: &CiliumConfig, at: &str, findings: &mut Findings<'_>) {
             );
         }
     }
-    if cilium.routing_mode.as_deref() == Some("direct") && cilium.ipv4_native_routing_cidr.as_deref().is_none_or(str::is_empty) {
+    if cilium.routing_mode.as_deref() == Some("direct")
+        && cilium.ipv4_native_routing_cidr.as_deref().is_none_or(str::is_empty)
+    {
         findings.error(
             "cilium-routing",
             &here("ipv4NativeRoutingCIDR"),

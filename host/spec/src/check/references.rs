@@ -45,7 +45,9 @@ pub(super) fn check(spec: &DefaultedSpec, provider: &Description, findings: &mut
     let cluster = spec.cluster();
     let identities = cluster.spec.identity_provider_refs.iter().enumerate();
     let gitops = cluster.spec.git_ops_ref.iter().map(|r| (r, "spec.gitOpsRef".to_owned()));
-    for (reference, at) in identities.map(|(index, r)| (r, path::item("spec.identityProviderRefs", index))).chain(gitops) {
+    for (reference, at) in
+        identities.map(|(index, r)| (r, path::item("spec.identityProviderRefs", index))).chain(gitops)
+    {
         let known = IDENTITY.contains(&reference.kind.as_str()) || GITOPS.contains(&reference.kind.as_str());
         if known && spec.document(&reference.kind, &reference.name).is_none() {
             findings.error(
@@ -110,5 +112,7 @@ fn unknown_kind(group: &str, own: &crate::ObjectRef, provider: &Description) -> 
         || format!("remove it: {} has no such kind", provider.title),
         |near| format!("did you mean `{near}`?"),
     );
-    Finding::error("unknown-kind", format!("nobody here understands the kind `{}`", own.kind)).at(own, "kind").remedy(remedy)
+    Finding::error("unknown-kind", format!("nobody here understands the kind `{}`", own.kind))
+        .at(own, "kind")
+        .remedy(remedy)
 }

@@ -56,7 +56,12 @@ fn proxy(proxy: &ProxyConfiguration, findings: &mut Findings<'_>) {
             None => findings.error("proxy-malformed", &here, format!("`{value}` has no port"), example),
             Some((host, port)) => {
                 if !is_port(port) {
-                    findings.error("proxy-malformed", &here, format!("`{port}` is not a port"), "use a number from 1 to 65535");
+                    findings.error(
+                        "proxy-malformed",
+                        &here,
+                        format!("`{port}` is not a port"),
+                        "use a number from 1 to 65535",
+                    );
                 }
                 if !is_host(host) {
                     findings.error("proxy-malformed", &here, format!("`{host}` is not a host"), example);
@@ -71,7 +76,12 @@ fn mirror(mirror: &RegistryMirrorConfiguration, findings: &mut Findings<'_>) {
     let endpoint = mirror.endpoint.as_str();
     let here = path::join(at, "endpoint");
     if endpoint.is_empty() {
-        findings.error("mirror-endpoint", &here, "the registry mirror has no address", "set `endpoint` to its host name or IP address");
+        findings.error(
+            "mirror-endpoint",
+            &here,
+            "the registry mirror has no address",
+            "set `endpoint` to its host name or IP address",
+        );
     } else if !is_host(endpoint) {
         findings.error(
             "mirror-endpoint",

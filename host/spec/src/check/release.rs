@@ -26,7 +26,9 @@ pub(super) fn versions(cluster: &Cluster, findings: &mut Findings<'_>) {
             findings.error(
                 "worker-version-skew",
                 &at,
-                format!("{title} has Kubernetes {own}, more than {SKEW} minor versions behind the control plane's {version}"),
+                format!(
+                    "{title} has Kubernetes {own}, more than {SKEW} minor versions behind the control plane's {version}"
+                ),
                 format!("use {}.{} or newer", version.major, version.minor - SKEW),
             );
         }

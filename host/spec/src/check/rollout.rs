@@ -71,9 +71,10 @@ fn kind(strategy: &UpgradeRolloutStrategy, at: &str, findings: &mut Findings<'_>
 
 fn health(check: Option<&MachineHealthCheck>, at: &str, findings: &mut Findings<'_>) {
     let Some(check) = check else { return };
-    for (field, value) in
-        [("nodeStartupTimeout", &check.node_startup_timeout), ("unhealthyMachineTimeout", &check.unhealthy_machine_timeout)]
-    {
+    for (field, value) in [
+        ("nodeStartupTimeout", &check.node_startup_timeout),
+        ("unhealthyMachineTimeout", &check.unhealthy_machine_timeout),
+    ] {
         if let Some(text) = value
             && !crate::cluster::go_seconds(text).is_some_and(|seconds| seconds > 0.0)
         {
@@ -98,7 +99,10 @@ fn health(check: Option<&MachineHealthCheck>, at: &str, findings: &mut Findings<
         findings.error(
             "max-unhealthy",
             &path::join(at, "maxUnhealthy"),
-            format!("`maxUnhealthy` can't be `{}`", check.max_unhealthy.as_ref().map(ToString::to_string).unwrap_or_default().trim_matches('"')),
+            format!(
+                "`maxUnhealthy` can't be `{}`",
+                check.max_unhealthy.as_ref().map(ToString::to_string).unwrap_or_default().trim_matches('"')
+            ),
             "use a number of machines, or a percentage such as `\"40%\"`",
         );
     }

@@ -24,7 +24,8 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
         names::labels(&group.labels, &path::join(&worker(index), "labels"), findings);
         names::taints(&group.taints, &path::join(&worker(index), "taints"), findings);
     }
-    let keeps_away = |g: &WorkerNodeGroupConfiguration| g.taints.iter().any(|t| t.effect == "NoSchedule" || t.effect == "NoExecute");
+    let keeps_away =
+        |g: &WorkerNodeGroupConfiguration| g.taints.iter().any(|t| t.effect == "NoSchedule" || t.effect == "NoExecute");
     if cluster.is_self_managed() && groups.iter().all(keeps_away) {
         findings.error(
             "workers-all-tainted",
@@ -35,7 +36,12 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
     }
 }
 
-fn name(groups: &[WorkerNodeGroupConfiguration], index: usize, group: &WorkerNodeGroupConfiguration, findings: &mut Findings<'_>) {
+fn name(
+    groups: &[WorkerNodeGroupConfiguration],
+    index: usize,
+    group: &WorkerNodeGroupConfiguration,
+    findings: &mut Findings<'_>,
+) {
     let at = path::join(&worker(index), "name");
     if group.name.is_empty() {
         findings.error(
@@ -75,7 +81,12 @@ fn count(index: usize, group: &WorkerNodeGroupConfiguration, findings: &mut Find
     let (least, most) = (scaling.min_count, scaling.max_count);
     let minimum = path::join(&at, "minCount");
     if least < 0 {
-        findings.error("autoscaling", &minimum, format!("{title} can't have {least} nodes at least"), "use zero or more");
+        findings.error(
+            "autoscaling",
+            &minimum,
+            format!("{title} can't have {least} nodes at least"),
+            "use zero or more",
+        );
     }
     if least > most {
         findings.error(

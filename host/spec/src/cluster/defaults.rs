@@ -8,15 +8,8 @@ use crate::provider::Change;
 /// Completes the body of a Cluster and says what it set.
 ///
 /// `eksa_version` is that of the release in use: it replaces what the file says, as upstream does.
-pub(crate) fn apply(
-    body: &mut Value,
-    cluster: &ObjectRef,
-    eksa_version: Option<&str>,
-) -> Vec<Change> {
-    let mut set = Set {
-        cluster,
-        changes: Vec::new(),
-    };
+pub(crate) fn apply(body: &mut Value, cluster: &ObjectRef, eksa_version: Option<&str>) -> Vec<Change> {
+    let mut set = Set { cluster, changes: Vec::new() };
     let Some(spec) = body.get_mut("spec").and_then(Value::as_object_mut) else {
         return Vec::new();
     };
@@ -29,10 +22,7 @@ pub(crate) fn apply(
         if let Some(object) = management.as_object_mut() {
             object.insert("name".to_owned(), Value::String(cluster.name.clone()));
         }
-        set.change(
-            "spec.managementCluster.name",
-            "a cluster that names no management cluster manages itself",
-        );
+        set.change("spec.managementCluster.name", "a cluster that names no management cluster manages itself");
     }
     if let Some(version) = eksa_version
         && !spec.contains_key("bundlesRef")
@@ -58,17 +48,11 @@ struct Set<'a> {
 
 impl Set<'_> {
     fn change(&mut self, path: &str, reason: &str) {
-        self.changes.push(Change {
-            document: self.cluster.clone(),
-            path: path.to_owned(),
-            reason: reason.to_owned(),
-        });
+        self.changes.push(Change { document: self.cluster.clone(), path: path.to_owned(), reason: reason.to_owned() });
     }
 
     fn workers(&mut self, spec: &mut Map<String, Value>) {
-        let groups = spec
-            .get_mut("workerNodeGroupConfigurations")
-            .and_then(Value::as_array_mut);
+        let groups = spec.get_mut("workerNodeGroupConfigurations").and_then(Value::as_array_mut);
         for (index, group) in groups.into_iter().flatten().enumerate() {
             let Some(group) = group.as_object_mut() else {
                 continue;
@@ -76,15 +60,10 @@ impl Set<'_> {
             let at = format!("spec.workerNodeGroupConfigurations[{index}]");
             if index == 0 && text(group.get("name")).is_empty() {
                 group.insert("name".to_owned(), json!("md-0"));
-                self.change(
-                    &format!("{at}.name"),
-                    "the first worker node group is called md-0 unless it has a name",
-                );
+                self.change(&format!("{at}.name"), "the first worker node group is called md-0 unless it has a name");
             }
             if !group.contains_key("count") {
-                let least = group
-                    .get("autoscalingConfiguration")
-                    .map(|a| a.get("minCount").and_then(Value::as_i64));
+                let least = group.get("autoscalingConfiguration").map(|a| a.get("minCount").and_then(Value::as_i64));
                 let count = least.map_or(1, Option::unwrap_or_default);
                 group.insert("count".to_owned(), json!(count));
                 let reason = if least.is_some() {
@@ -99,10 +78,7 @@ impl Set<'_> {
 
     /// `cni: cilium` is the old form of `cniConfig: {cilium: {}}`. Both at once is for the checks to refuse.
     fn network(&mut self, spec: &mut Map<String, Value>) {
-        let Some(network) = spec
-            .get_mut("clusterNetwork")
-            .and_then(Value::as_object_mut)
-        else {
+        let Some(network) = spec.get_mut("clusterNetwork").and_then(Value::as_object_mut) else {
             return;
         };
         let name = text(network.get("cni")).to_owned();
@@ -117,10 +93,7 @@ impl Set<'_> {
     }
 
     fn mirror(&mut self, spec: &mut Map<String, Value>) {
-        let Some(mirror) = spec
-            .get_mut("registryMirrorConfiguration")
-            .and_then(Value::as_object_mut)
-        else {
+        let Some(mirror) = spec.get_mut("registryMirrorConfiguration").and_then(Value::as_object_mut) else {
             return;
         };
         if text(mirror.get("port")).is_empty() {
@@ -135,9 +108,7 @@ impl Set<'_> {
     fn encryption(&mut self, spec: &mut Map<String, Value>) {
         let encryptions = spec.get_mut("etcdEncryption").and_then(Value::as_array_mut);
         for (index, encryption) in encryptions.into_iter().flatten().enumerate() {
-            let providers = encryption
-                .get_mut("providers")
-                .and_then(Value::as_array_mut);
+            let providers = encryption.get_mut("providers").and_then(Value::as_array_mut);
             for (which, provider) in providers.into_iter().flatten().enumerate() {
                 let Some(kms) = provider.get_mut("kms").and_then(Value::as_object_mut) else {
                     continue;
@@ -145,8 +116,7 @@ impl Set<'_> {
                 for (field, value) in [("cachesize", json!(1000)), ("timeout", json!("3s"))] {
                     if !kms.contains_key(field) {
                         kms.insert(field.to_owned(), value);
-                        let path =
-                            format!("spec.etcdEncryption[{index}].providers[{which}].kms.{field}");
+                        let path = format!("spec.etcdEncryption[{index}].providers[{which}].kms.{field}");
                         self.change(&path, "the usual value of a KMS provider");
                     }
                 }
@@ -172,11 +142,7 @@ mod tests {
             "etcdEncryption": [{"providers": [{"kms": {"name": "k"}}]}],
             "eksaVersion": "v0.1.0"
         }});
-        let changes = apply(
-            &mut body,
-            &ObjectRef::new("Cluster", "prod"),
-            Some("v0.26.1"),
-        );
+        let changes = apply(&mut body, &ObjectRef::new("Cluster", "prod"), Some("v0.26.1"));
         assert_eq!(
             body,
             json!({"spec": {
@@ -193,14 +159,7 @@ mod tests {
         );
         assert_eq!(changes.len(), 9);
         let mut again = body.clone();
-        assert!(
-            apply(
-                &mut again,
-                &ObjectRef::new("Cluster", "prod"),
-                Some("v0.26.1")
-            )
-            .is_empty()
-        );
+        assert!(apply(&mut again, &ObjectRef::new("Cluster", "prod"), Some("v0.26.1")).is_empty());
         assert_eq!(again, body);
     }
 }

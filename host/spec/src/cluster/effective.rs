@@ -95,7 +95,15 @@ mod tests {
 
     #[test]
     fn durations_are_gos() {
-        for (text, seconds) in [("10m", 600.0), ("1h30m", 5400.0), ("5m0s", 300.0), ("1.5s", 1.5), ("0", 0.0), ("-2s", -2.0), ("250ms", 0.25)] {
+        for (text, seconds) in [
+            ("10m", 600.0),
+            ("1h30m", 5400.0),
+            ("5m0s", 300.0),
+            ("1.5s", 1.5),
+            ("0", 0.0),
+            ("-2s", -2.0),
+            ("250ms", 0.25),
+        ] {
             assert!(go_seconds(text).is_some_and(|s| (s - seconds).abs() < 1e-9), "{text}");
         }
         for text in ["", "10", "m", "1d", "1h 30m", "1..5s", "ten"] {
@@ -113,7 +121,10 @@ mod tests {
         cluster.spec.machine_health_check =
             Some(MachineHealthCheck { unhealthy_machine_timeout: Some("1m".into()), ..Default::default() });
         let check = cluster.worker_health_check(&group);
-        assert_eq!(check, HealthCheck { node_startup_timeout: 600.0, unhealthy_machine_timeout: 60.0, max_unhealthy: json!(2) });
+        assert_eq!(
+            check,
+            HealthCheck { node_startup_timeout: 600.0, unhealthy_machine_timeout: 60.0, max_unhealthy: json!(2) }
+        );
         assert_eq!(cluster.control_plane_health_check().max_unhealthy, json!("100%"));
         assert_eq!(group.rollout(), (1, 0));
         assert_eq!(cluster.spec.control_plane_configuration.max_surge(), 1);

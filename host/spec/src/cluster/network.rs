@@ -28,10 +28,7 @@ pub struct ClusterNetwork {
 impl ClusterNetwork {
     /// How many bits of an address a node has in common with the pods on it; 24 when the spec says nothing.
     pub fn node_cidr_mask_size(&self) -> i64 {
-        self.nodes
-            .as_ref()
-            .and_then(|n| n.cidr_mask_size)
-            .unwrap_or(24)
+        self.nodes.as_ref().and_then(|n| n.cidr_mask_size).unwrap_or(24)
     }
 
     /// The name of the CNI after defaults.
@@ -110,16 +107,10 @@ pub struct CiliumConfig {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub routing_mode: Option<String>,
     /// For direct routing.
-    #[serde(
-        rename = "ipv4NativeRoutingCIDR",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "ipv4NativeRoutingCIDR", skip_serializing_if = "Option::is_none")]
     pub ipv4_native_routing_cidr: Option<String>,
     /// For direct routing.
-    #[serde(
-        rename = "ipv6NativeRoutingCIDR",
-        skip_serializing_if = "Option::is_none"
-    )]
+    #[serde(rename = "ipv6NativeRoutingCIDR", skip_serializing_if = "Option::is_none")]
     pub ipv6_native_routing_cidr: Option<String>,
     /// Whether Cilium removes other CNI configuration.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -12,10 +12,6 @@ pub fn schema() -> Value {
 mod tests {
     #[test]
     fn the_schema_is_json() {
-        assert!(
-            super::schema()
-                .pointer("/properties/spec/properties/kubernetesVersion")
-                .is_some()
-        );
+        assert!(super::schema().pointer("/properties/spec/properties/kubernetesVersion").is_some());
     }
 }

@@ -26,15 +26,12 @@ pub struct Cluster {
 impl Cluster {
     /// Whether the cluster manages itself: `spec.managementCluster.name` is its own name or absent.
     pub fn is_self_managed(&self) -> bool {
-        self.spec.management_cluster.name.is_empty()
-            || self.spec.management_cluster.name == self.name
+        self.spec.management_cluster.name.is_empty() || self.spec.management_cluster.name == self.name
     }
 
     /// The Kubernetes version of a worker node group: its own, or the cluster's.
     pub fn worker_version(&self, group: &WorkerNodeGroupConfiguration) -> KubernetesVersion {
-        group
-            .kubernetes_version
-            .unwrap_or(self.spec.kubernetes_version)
+        group.kubernetes_version.unwrap_or(self.spec.kubernetes_version)
     }
 }
 
@@ -149,10 +146,7 @@ pub struct ControlPlaneConfiguration {
 impl ControlPlaneConfiguration {
     /// The host of the endpoint, if one is set and not empty.
     pub fn endpoint_host(&self) -> Option<&str> {
-        self.endpoint
-            .as_ref()
-            .map(|e| e.host.as_str())
-            .filter(|host| !host.is_empty())
+        self.endpoint.as_ref().map(|e| e.host.as_str()).filter(|host| !host.is_empty())
     }
 }
 
@@ -221,11 +215,7 @@ pub struct WorkerNodeGroupConfiguration {
 impl WorkerNodeGroupConfiguration {
     /// How many nodes to start with.
     pub fn replicas(&self) -> i64 {
-        self.count.unwrap_or_else(|| {
-            self.autoscaling_configuration
-                .as_ref()
-                .map_or(1, |a| a.min_count)
-        })
+        self.count.unwrap_or_else(|| self.autoscaling_configuration.as_ref().map_or(1, |a| a.min_count))
     }
 }
 

@@ -40,37 +40,13 @@ pub struct Component {
 }
 
 /// Entry of the release, name, kind, namespace, field with the manifests.
-type Known = (
-    &'static str,
-    &'static str,
-    ComponentKind,
-    &'static str,
-    &'static str,
-);
+type Known = (&'static str, &'static str, ComponentKind, &'static str, &'static str);
 
 /// Namespaces are those of the components' own manifests.
 const FIRST: [Known; 3] = [
-    (
-        "certManager",
-        "cert-manager",
-        ComponentKind::CertManager,
-        "cert-manager",
-        "manifest",
-    ),
-    (
-        "clusterAPI",
-        "cluster-api",
-        ComponentKind::Core,
-        "capi-system",
-        "components",
-    ),
-    (
-        "bootstrap",
-        "kubeadm",
-        ComponentKind::Bootstrap,
-        "capi-kubeadm-bootstrap-system",
-        "components",
-    ),
+    ("certManager", "cert-manager", ComponentKind::CertManager, "cert-manager", "manifest"),
+    ("clusterAPI", "cluster-api", ComponentKind::Core, "capi-system", "components"),
+    ("bootstrap", "kubeadm", ComponentKind::Bootstrap, "capi-kubeadm-bootstrap-system", "components"),
 ];
 
 /// etcd on machines of its own; both are bootstrap providers to clusterctl.
@@ -82,22 +58,11 @@ const ETCD: [Known; 2] = [
         "etcdadm-bootstrap-provider-system",
         "components",
     ),
-    (
-        "etcdadmController",
-        "etcdadm-controller",
-        ComponentKind::Bootstrap,
-        "etcdadm-controller-system",
-        "components",
-    ),
+    ("etcdadmController", "etcdadm-controller", ComponentKind::Bootstrap, "etcdadm-controller-system", "components"),
 ];
 
-const LAST: [Known; 1] = [(
-    "controlPlane",
-    "kubeadm",
-    ComponentKind::ControlPlane,
-    "capi-kubeadm-control-plane-system",
-    "components",
-)];
+const LAST: [Known; 1] =
+    [("controlPlane", "kubeadm", ComponentKind::ControlPlane, "capi-kubeadm-control-plane-system", "components")];
 
 impl ReleaseView {
     /// What has to be installed to manage clusters of a provider, in the order of installing. The components are those
@@ -105,19 +70,13 @@ impl ReleaseView {
     ///
     /// # Errors
     /// When the release lacks one of them.
-    pub fn components(
-        &self,
-        provider: &Description,
-        external_etcd: bool,
-    ) -> Result<Vec<Component>, ReleaseError> {
+    pub fn components(&self, provider: &Description, external_etcd: bool) -> Result<Vec<Component>, ReleaseError> {
         let etcd: &[Known] = if external_etcd { &ETCD } else { &[] };
         let mut components: Vec<Component> = FIRST
             .iter()
             .chain(etcd)
             .chain(&LAST)
-            .map(|(key, name, kind, namespace, manifests)| {
-                self.component(key, name, *kind, namespace, manifests)
-            })
+            .map(|(key, name, kind, namespace, manifests)| self.component(key, name, *kind, namespace, manifests))
             .collect::<Result<_, _>>()?;
         let infrastructure = &provider.infrastructure;
         components.push(self.component(
@@ -142,10 +101,7 @@ impl ReleaseView {
 
     /// The Helm chart of Cilium as an image reference, from the mirror if there is one.
     pub fn cilium_chart(&self) -> Option<String> {
-        Some(
-            self.mirror
-                .rewrite(url(self.versions_bundle.pointer("/cilium/helmChart/uri"))?),
-        )
+        Some(self.mirror.rewrite(url(self.versions_bundle.pointer("/cilium/helmChart/uri"))?))
     }
 
     /// The manifests of kindnetd.
@@ -162,11 +118,7 @@ impl ReleaseView {
         manifests: &str,
     ) -> Result<Component, ReleaseError> {
         let field = |field: &str| {
-            url(self
-                .management
-                .get(key)
-                .and_then(|entry| entry.pointer(field)))
-            .ok_or_else(|| ReleaseError::Field {
+            url(self.management.get(key).and_then(|entry| entry.pointer(field))).ok_or_else(|| ReleaseError::Field {
                 name: self.name.clone(),
                 field: format!("spec.versionsBundles[0].{key}{}", field.replace('/', ".")),
             })
@@ -184,7 +136,5 @@ impl ReleaseView {
 
 /// Text that is there: the release fills what a provider no longer has with `<placeholder>`.
 pub(super) fn url(value: Option<&Value>) -> Option<&str> {
-    value
-        .and_then(Value::as_str)
-        .filter(|text| !text.is_empty() && !text.starts_with('<'))
+    value.and_then(Value::as_str).filter(|text| !text.is_empty() && !text.starts_with('<'))
 }

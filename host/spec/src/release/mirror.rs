@@ -19,38 +19,21 @@ impl Mirror {
     /// The mirror of a spec.
     pub fn new(configuration: &RegistryMirrorConfiguration) -> Self {
         let host = configuration.endpoint.as_str();
-        let host = if host.contains(':') && !host.starts_with('[') {
-            format!("[{host}]")
-        } else {
-            host.to_owned()
-        };
-        let port = if configuration.port.is_empty() {
-            "443"
-        } else {
-            &configuration.port
-        };
+        let host = if host.contains(':') && !host.starts_with('[') { format!("[{host}]") } else { host.to_owned() };
+        let port = if configuration.port.is_empty() { "443" } else { &configuration.port };
         let root = format!("{host}:{port}");
         let places = if configuration.oci_namespaces.is_empty() {
             vec![(DEFAULT_REGISTRY.to_owned(), root)]
         } else {
             let place = |namespace: &str| {
                 let namespace = namespace.trim_matches('/');
-                if namespace.is_empty() {
-                    root.clone()
-                } else {
-                    format!("{root}/{namespace}")
-                }
+                if namespace.is_empty() { root.clone() } else { format!("{root}/{namespace}") }
             };
             configuration
                 .oci_namespaces
                 .iter()
                 .filter(|n| n.registry != PACKAGES_REGISTRY)
-                .map(|n| {
-                    (
-                        n.registry.trim_end_matches('/').to_owned(),
-                        place(&n.namespace),
-                    )
-                })
+                .map(|n| (n.registry.trim_end_matches('/').to_owned(), place(&n.namespace)))
                 .collect()
         };
         Self { places }
@@ -80,28 +63,14 @@ mod tests {
     fn images_move_to_the_mirror() {
         let image = "public.ecr.aws/eks-distro/kubernetes/pause:v1";
         assert_eq!(Mirror::default().rewrite(image), image);
-        let mut configuration = RegistryMirrorConfiguration {
-            endpoint: "10.0.0.1".into(),
-            port: "5000".into(),
-            ..Default::default()
-        };
+        let mut configuration =
+            RegistryMirrorConfiguration { endpoint: "10.0.0.1".into(), port: "5000".into(), ..Default::default() };
         let mirror = Mirror::new(&configuration);
-        assert_eq!(
-            mirror.rewrite(image),
-            "10.0.0.1:5000/eks-distro/kubernetes/pause:v1"
-        );
+        assert_eq!(mirror.rewrite(image), "10.0.0.1:5000/eks-distro/kubernetes/pause:v1");
         assert_eq!(mirror.rewrite("docker.io/x/y:1"), "docker.io/x/y:1");
-        configuration.oci_namespaces = vec![OciNamespace {
-            registry: "public.ecr.aws".into(),
-            namespace: "eks".into(),
-        }];
-        assert_eq!(
-            Mirror::new(&configuration).rewrite(image),
-            "10.0.0.1:5000/eks/eks-distro/kubernetes/pause:v1"
-        );
-        assert_eq!(
-            Mirror::new(&configuration).rewrite("public.ecr.awsome/x"),
-            "public.ecr.awsome/x"
-        );
+        configuration.oci_namespaces =
+            vec![OciNamespace { registry: "public.ecr.aws".into(), namespace: "eks".into() }];
+        assert_eq!(Mirror::new(&configuration).rewrite(image), "10.0.0.1:5000/eks/eks-distro/kubernetes/pause:v1");
+        assert_eq!(Mirror::new(&configuration).rewrite("public.ecr.awsome/x"), "public.ecr.awsome/x");
     }
 }

@@ -59,10 +59,7 @@ impl Release {
         let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str);
         Ok(Self {
             name: text("/metadata/name").unwrap_or(bundles_name).to_owned(),
-            number: manifest
-                .pointer("/spec/number")
-                .and_then(Value::as_u64)
-                .unwrap_or_default(),
+            number: manifest.pointer("/spec/number").and_then(Value::as_u64).unwrap_or_default(),
             digest: hex(&hasher.finalize()),
             bundles,
             eksd: releases,
@@ -76,10 +73,7 @@ impl Release {
     /// When the bundles can't be read.
     pub fn eksd_urls(bundles_yaml: &str) -> Result<Vec<(KubernetesVersion, String)>, ReleaseError> {
         let (_, bundles) = read_bundles(bundles_yaml, "bundles")?;
-        Ok(bundles
-            .into_iter()
-            .map(|b| (b.version, b.eksd_url))
-            .collect())
+        Ok(bundles.into_iter().map(|b| (b.version, b.eksd_url)).collect())
     }
 
     /// All Kubernetes versions, oldest first.
@@ -92,10 +86,7 @@ impl Release {
 
     /// The newest version, the one of a new cluster.
     pub fn default_kubernetes_version(&self) -> KubernetesVersion {
-        self.kubernetes_versions()
-            .last()
-            .copied()
-            .unwrap_or_default()
+        self.kubernetes_versions().last().copied().unwrap_or_default()
     }
 
     /// `spec.number` of the bundles.
@@ -115,12 +106,7 @@ impl Release {
 
     /// The EKS Anywhere version of the release without build metadata, `v0.26.1`.
     pub fn eksa_version(&self) -> Option<String> {
-        let version = self
-            .bundles
-            .first()?
-            .value
-            .pointer("/eksa/version")?
-            .as_str()?;
+        let version = self.bundles.first()?.value.pointer("/eksa/version")?.as_str()?;
         Some(version.split('+').next().unwrap_or(version).to_owned())
     }
 
@@ -142,49 +128,21 @@ impl Release {
         self.view_of(spec.cluster(), &spec.cluster_ref())
     }
 
-    pub(crate) fn view_of(
-        &self,
-        cluster: &Cluster,
-        reference: &ObjectRef,
-    ) -> Result<ReleaseView, Finding> {
-        let mirror = cluster
-            .spec
-            .registry_mirror_configuration
-            .as_ref()
-            .map(Mirror::new)
-            .unwrap_or_default();
+    pub(crate) fn view_of(&self, cluster: &Cluster, reference: &ObjectRef) -> Result<ReleaseView, Finding> {
+        let mirror = cluster.spec.registry_mirror_configuration.as_ref().map(Mirror::new).unwrap_or_default();
         let at = |version, path: &str| {
-            let bundle = self
-                .bundle(version)
-                .ok_or_else(|| self.unknown(version).at(reference, path))?;
+            let bundle = self.bundle(version).ok_or_else(|| self.unknown(version).at(reference, path))?;
             let eksd = self.eksd.get(&bundle.eksd_url).ok_or_else(|| {
-                let message = format!(
-                    "the release manifest `{}` of Kubernetes {version} was not loaded",
-                    bundle.eksd_url
-                );
+                let message =
+                    format!("the release manifest `{}` of Kubernetes {version} was not loaded", bundle.eksd_url);
                 Finding::error("release-incomplete", message).at(reference, path)
             })?;
-            ReleaseView::new(
-                bundle,
-                eksd,
-                self.bundles.first().unwrap_or(bundle),
-                &mirror,
-            )
-            .map_err(|error| {
-                Finding::error("release-malformed", error.to_string()).at(reference, path)
-            })
+            ReleaseView::new(bundle, eksd, self.bundles.first().unwrap_or(bundle), &mirror)
+                .map_err(|error| Finding::error("release-malformed", error.to_string()).at(reference, path))
         };
         let mut view = at(cluster.spec.kubernetes_version, "spec.kubernetesVersion")?;
-        for (index, group) in cluster
-            .spec
-            .worker_node_group_configurations
-            .iter()
-            .enumerate()
-        {
-            if let Some(version) = group
-                .kubernetes_version
-                .filter(|v| *v != cluster.spec.kubernetes_version)
-            {
+        for (index, group) in cluster.spec.worker_node_group_configurations.iter().enumerate() {
+            if let Some(version) = group.kubernetes_version.filter(|v| *v != cluster.spec.kubernetes_version) {
                 let path = format!("spec.workerNodeGroupConfigurations[{index}].kubernetesVersion");
                 view.workers.insert(group.name.clone(), at(version, &path)?);
             }
@@ -198,11 +156,7 @@ impl Release {
 
     /// The finding for a version that is not in the release, without its place.
     pub(crate) fn unknown(&self, version: KubernetesVersion) -> Finding {
-        let known: Vec<String> = self
-            .kubernetes_versions()
-            .iter()
-            .map(ToString::to_string)
-            .collect();
+        let known: Vec<String> = self.kubernetes_versions().iter().map(ToString::to_string).collect();
         let all = suggest::list(known.iter().map(String::as_str)).unwrap_or_default();
         Finding::error(
             "kubernetes-version-unknown",

@@ -28,15 +28,9 @@ impl Repository {
     }
 
     fn parse(image: &str) -> Option<Self> {
-        let (path, tag) = image
-            .rsplit_once(':')
-            .filter(|(_, tag)| !tag.contains('/'))?;
+        let (path, tag) = image.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'))?;
         let (repository, name) = path.rsplit_once('/')?;
-        Some(Self {
-            repository: repository.to_owned(),
-            name: name.to_owned(),
-            tag: tag.to_owned(),
-        })
+        Some(Self { repository: repository.to_owned(), name: name.to_owned(), tag: tag.to_owned() })
     }
 }
 
@@ -89,23 +83,15 @@ impl ReleaseView {
         management: &Bundle,
         mirror: &Mirror,
     ) -> Result<Self, ReleaseError> {
-        let wrong = |field: &str| ReleaseError::Field {
-            name: bundle.eksd_url.clone(),
-            field: field.to_owned(),
-        };
+        let wrong = |field: &str| ReleaseError::Field { name: bundle.eksd_url.clone(), field: field.to_owned() };
         let text = |pointer: &str| url(eksd.pointer(pointer));
         let eksd_name = text("/metadata/name").ok_or_else(|| wrong("metadata.name"))?;
         let channel = text("/spec/channel").ok_or_else(|| wrong("spec.channel"))?;
-        let number = eksd
-            .pointer("/spec/number")
-            .and_then(Value::as_u64)
-            .ok_or_else(|| wrong("spec.number"))?;
+        let number = eksd.pointer("/spec/number").and_then(Value::as_u64).ok_or_else(|| wrong("spec.number"))?;
         let mut images = BTreeMap::new();
         bundle_images(&bundle.value, "", mirror, &mut images);
         for asset in assets(eksd) {
-            if let (Some(name), Some(uri)) =
-                (url(asset.get("name")), url(asset.pointer("/image/uri")))
-            {
+            if let (Some(name), Some(uri)) = (url(asset.get("name")), url(asset.pointer("/image/uri"))) {
                 let uri = mirror.rewrite(uri);
                 if let Some(short) = name.strip_suffix("-image") {
                     images.insert(short.to_owned(), uri.clone());
@@ -114,16 +100,12 @@ impl ReleaseView {
             }
         }
         let git_tag = |component: &str| {
-            let tag =
-                components(eksd).find(|c| c.get("name").and_then(Value::as_str) == Some(component));
+            let tag = components(eksd).find(|c| c.get("name").and_then(Value::as_str) == Some(component));
             url(tag.and_then(|c| c.get("gitTag")))
                 .ok_or_else(|| wrong(&format!("status.components[{component}].gitTag")))
         };
         let repository = |name: &str| {
-            images
-                .get(name)
-                .and_then(|image| Repository::parse(image))
-                .ok_or_else(|| wrong(&format!("image `{name}`")))
+            images.get(name).and_then(|image| Repository::parse(image)).ok_or_else(|| wrong(&format!("image `{name}`")))
         };
         let repositories = Repositories {
             kubernetes: repository("kube-apiserver-image")?,
@@ -136,9 +118,7 @@ impl ReleaseView {
             eksd_name: eksd_name.to_owned(),
             channel: channel.to_owned(),
             etcd_version: git_tag("etcd")?.trim_start_matches('v').to_owned(),
-            etcd_url: etcd_archive(eksd)
-                .ok_or_else(|| wrong("archive of etcd for linux on amd64"))?
-                .to_owned(),
+            etcd_url: etcd_archive(eksd).ok_or_else(|| wrong("archive of etcd for linux on amd64"))?.to_owned(),
             images,
             repositories,
             versions_bundle: bundle.value.clone(),
@@ -151,11 +131,8 @@ impl ReleaseView {
 
     /// As `input.release` of the provider contract has it.
     pub fn to_json(&self) -> Value {
-        let workers: serde_json::Map<String, Value> = self
-            .workers
-            .iter()
-            .map(|(name, view)| (name.clone(), view.to_json()))
-            .collect();
+        let workers: serde_json::Map<String, Value> =
+            self.workers.iter().map(|(name, view)| (name.clone(), view.to_json())).collect();
         json!({
             "kubernetesVersion": self.kubernetes_version,
             "eksdName": self.eksd_name,
@@ -195,41 +172,25 @@ fn bundle_images(value: &Value, at: &str, mirror: &Mirror, images: &mut BTreeMap
         return;
     }
     for (key, inner) in object {
-        let here = if at.is_empty() {
-            key.clone()
-        } else {
-            format!("{at}.{key}")
-        };
+        let here = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };
         bundle_images(inner, &here, mirror, images);
     }
 }
 
 fn components(eksd: &Value) -> impl Iterator<Item = &Value> {
-    eksd.pointer("/status/components")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
+    eksd.pointer("/status/components").and_then(Value::as_array).into_iter().flatten()
 }
 
 fn assets(eksd: &Value) -> impl Iterator<Item = &Value> {
-    components(eksd)
-        .filter_map(|c| c.get("assets").and_then(Value::as_array))
-        .flatten()
+    components(eksd).filter_map(|c| c.get("assets").and_then(Value::as_array)).flatten()
 }
 
 fn etcd_archive(eksd: &Value) -> Option<&str> {
     let etcd = components(eksd).find(|c| c.get("name").and_then(Value::as_str) == Some("etcd"))?;
-    let archives = etcd
-        .get("assets")?
-        .as_array()?
-        .iter()
-        .filter(|a| a.get("archive").is_some());
+    let archives = etcd.get("assets")?.as_array()?.iter().filter(|a| a.get("archive").is_some());
     let fits = |asset: &&Value| {
         let arch = asset.get("arch").and_then(Value::as_array);
-        arch.is_some_and(|a| a.iter().any(|v| v == "amd64"))
-            && asset.get("os").is_some_and(|os| os == "linux")
+        arch.is_some_and(|a| a.iter().any(|v| v == "amd64")) && asset.get("os").is_some_and(|os| os == "linux")
     };
-    archives
-        .filter(fits)
-        .find_map(|asset| url(asset.pointer("/archive/uri")))
+    archives.filter(fits).find_map(|asset| url(asset.pointer("/archive/uri")))
 }

@@ -9,12 +9,7 @@ use super::{Entry, Flaw, Limits, Node, NodeKind, scalar};
 use crate::source::Span;
 
 /// Reads the documents of a chunk. Stops at the first flaw of its syntax, goes on after any other.
-pub(super) fn documents(
-    chunk: &Chunk<'_>,
-    limits: Limits,
-    documents: &mut Vec<Node>,
-    flaws: &mut Vec<Flaw>,
-) {
+pub(super) fn documents(chunk: &Chunk<'_>, limits: Limits, documents: &mut Vec<Node>, flaws: &mut Vec<Flaw>) {
     if let Some(flaw) = unprintable(chunk) {
         flaws.push(flaw);
         return;
@@ -45,18 +40,8 @@ pub(super) fn documents(
 
 /// A collection that is still open.
 enum Frame {
-    Sequence {
-        items: Vec<Node>,
-        start: Range,
-        anchor: usize,
-    },
-    Mapping {
-        entries: Vec<Entry>,
-        merges: Vec<Node>,
-        key: Option<Key>,
-        start: Range,
-        anchor: usize,
-    },
+    Sequence { items: Vec<Node>, start: Range, anchor: usize },
+    Mapping { entries: Vec<Entry>, merges: Vec<Node>, key: Option<Key>, start: Range, anchor: usize },
 }
 
 /// A key that waits for its value.
@@ -108,25 +93,10 @@ impl Builder<'_> {
             }
             Event::Alias(id) => return self.alias(id, self.span(range)),
             Event::SequenceStart(anchor, tag) => {
-                self.open(
-                    Frame::Sequence {
-                        items: Vec::new(),
-                        start: range,
-                        anchor,
-                    },
-                    tag.as_deref(),
-                    "seq",
-                    range,
-                )?;
+                self.open(Frame::Sequence { items: Vec::new(), start: range, anchor }, tag.as_deref(), "seq", range)?;
             }
             Event::MappingStart(anchor, tag) => {
-                let frame = Frame::Mapping {
-                    entries: Vec::new(),
-                    merges: Vec::new(),
-                    key: None,
-                    start: range,
-                    anchor,
-                };
+                let frame = Frame::Mapping { entries: Vec::new(), merges: Vec::new(), key: None, start: range, anchor };
                 self.open(frame, tag.as_deref(), "map", range)?;
             }
             Event::SequenceEnd | Event::MappingEnd => return self.close(range),
@@ -154,15 +124,9 @@ impl Builder<'_> {
         let span = self.span(range);
         if self.frames.len() >= self.limits.depth {
             let message = format!("collections nest deeper than {} levels", self.limits.depth);
-            return Err(stop(
-                "nested-too-deep",
-                message,
-                "flatten the document",
-                span,
-            ));
+            return Err(stop("nested-too-deep", message, "flatten the document", span));
         }
-        if let Some(tag) = tag.filter(|tag| !(tag.is_yaml_core_schema() && tag.suffix == expected))
-        {
+        if let Some(tag) = tag.filter(|tag| !(tag.is_yaml_core_schema() && tag.suffix == expected)) {
             self.flaws.push(unknown_tag(tag, span));
         }
         self.frames.push(frame);
@@ -171,18 +135,8 @@ impl Builder<'_> {
 
     fn close(&mut self, end: Range) -> Step {
         let (kind, start, anchor) = match self.frames.pop() {
-            Some(Frame::Sequence {
-                items,
-                start,
-                anchor,
-            }) => (NodeKind::Sequence(items), start, anchor),
-            Some(Frame::Mapping {
-                mut entries,
-                merges,
-                start,
-                anchor,
-                ..
-            }) => {
+            Some(Frame::Sequence { items, start, anchor }) => (NodeKind::Sequence(items), start, anchor),
+            Some(Frame::Mapping { mut entries, merges, start, anchor, .. }) => {
                 self.merge(&mut entries, merges)?;
                 (NodeKind::Mapping(entries), start, anchor)
             }
@@ -209,27 +163,14 @@ impl Builder<'_> {
                 items.push(node);
                 return Ok(());
             }
-            Some(Frame::Mapping {
-                entries,
-                merges,
-                key,
-                ..
-            }) => match key.take() {
+            Some(Frame::Mapping { entries, merges, key, .. }) => match key.take() {
                 None => match key_text(&node) {
                     Some(text) => {
                         let merge = plain && text == "<<";
-                        *key = Some(if merge {
-                            Key::Merge
-                        } else {
-                            Key::Text(text, node.span)
-                        });
+                        *key = Some(if merge { Key::Merge } else { Key::Text(text, node.span) });
                         return Ok(());
                     }
-                    None => (
-                        "key-not-text",
-                        "a key must be a simple text",
-                        "write a plain word before the colon",
-                    ),
+                    None => ("key-not-text", "a key must be a simple text", "write a plain word before the colon"),
                 },
                 Some(Key::Merge) => {
                     merges.push(node);
@@ -238,16 +179,11 @@ impl Builder<'_> {
                 Some(Key::Text(text, key_span)) => {
                     if let Some(first) = entries.iter().find(|e| e.key == text) {
                         let message = format!("the key `{text}` stands here a second time");
-                        let mut flaw =
-                            Flaw::new("duplicate-key", message, "keep one of the two", key_span);
+                        let mut flaw = Flaw::new("duplicate-key", message, "keep one of the two", key_span);
                         flaw.related = Some((first.key_span, "first here".to_owned()));
                         self.flaws.push(flaw);
                     } else {
-                        entries.push(Entry {
-                            key: text,
-                            key_span,
-                            value: node,
-                        });
+                        entries.push(Entry { key: text, key_span, value: node });
                     }
                     return Ok(());
                 }
@@ -268,16 +204,8 @@ impl Builder<'_> {
         let (size, depth) = node.measure();
         self.expand(size, span)?;
         if self.frames.len() + depth > self.limits.depth {
-            let message = format!(
-                "with its aliases the document nests deeper than {} levels",
-                self.limits.depth
-            );
-            return Err(stop(
-                "nested-too-deep",
-                message,
-                "flatten the document",
-                span,
-            ));
+            let message = format!("with its aliases the document nests deeper than {} levels", self.limits.depth);
+            return Err(stop("nested-too-deep", message, "flatten the document", span));
         }
         let Some(node) = self.anchors.get(&id).cloned() else {
             return Ok(());
@@ -288,16 +216,8 @@ impl Builder<'_> {
     fn expand(&mut self, size: usize, span: Span) -> Step {
         self.expanded = self.expanded.saturating_add(size);
         if self.expanded > self.limits.expanded {
-            let message = format!(
-                "aliases blow the document up by more than {} values",
-                self.limits.expanded
-            );
-            return Err(stop(
-                "alias-budget",
-                message,
-                "write the values out instead of using aliases",
-                span,
-            ));
+            let message = format!("aliases blow the document up by more than {} values", self.limits.expanded);
+            return Err(stop("alias-budget", message, "write the values out instead of using aliases", span));
         }
         Ok(())
     }
@@ -330,13 +250,7 @@ impl Builder<'_> {
         Ok(())
     }
 
-    fn scalar(
-        &mut self,
-        text: &str,
-        style: ScalarStyle,
-        tag: Option<&Tag>,
-        span: Span,
-    ) -> NodeKind {
+    fn scalar(&mut self, text: &str, style: ScalarStyle, tag: Option<&Tag>, span: Span) -> NodeKind {
         let resolved = match tag {
             None if style == ScalarStyle::Plain => scalar::resolve(text),
             None => Ok(NodeKind::Text(text.to_owned())),
@@ -349,12 +263,7 @@ impl Builder<'_> {
             }
         };
         resolved.unwrap_or_else(|message| {
-            self.flaws.push(Flaw::new(
-                "value-not-json",
-                message,
-                "write it as text, in quotes",
-                span,
-            ));
+            self.flaws.push(Flaw::new("value-not-json", message, "write it as text, in quotes", span));
             NodeKind::Null
         })
     }
@@ -365,9 +274,7 @@ fn tagged(suffix: &str, text: &str) -> Result<NodeKind, String> {
     match (suffix, scalar::resolve(text)) {
         ("str", _) => Ok(NodeKind::Text(text.to_owned())),
         ("null", Ok(kind @ NodeKind::Null)) | ("bool", Ok(kind @ NodeKind::Bool(_))) => Ok(kind),
-        ("int", Ok(NodeKind::Number(n, t))) if n.is_i64() || n.is_u64() => {
-            Ok(NodeKind::Number(n, t))
-        }
+        ("int", Ok(NodeKind::Number(n, t))) if n.is_i64() || n.is_u64() => Ok(NodeKind::Number(n, t)),
         ("float", Ok(NodeKind::Number(n, t))) => Ok(NodeKind::Number(n, t)),
         ("null" | "bool" | "int" | "float", _) => wrong(),
         _ => Err(format!("the tag `!!{suffix}` has no meaning in a spec")),
@@ -375,12 +282,7 @@ fn tagged(suffix: &str, text: &str) -> Result<NodeKind, String> {
 }
 
 fn unknown_tag(tag: &Tag, span: Span) -> Flaw {
-    Flaw::new(
-        "unknown-tag",
-        format!("the tag `{tag}` has no meaning in a spec"),
-        "remove the tag",
-        span,
-    )
+    Flaw::new("unknown-tag", format!("the tag `{tag}` has no meaning in a spec"), "remove the tag", span)
 }
 
 fn key_text(node: &Node) -> Option<String> {
@@ -393,8 +295,7 @@ fn key_text(node: &Node) -> Option<String> {
 
 fn unprintable(chunk: &Chunk<'_>) -> Option<Flaw> {
     let bad = |c: char| {
-        (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}'))
-            || matches!(c, '\u{fffe}' | '\u{ffff}')
+        (c.is_control() && !matches!(c, '\t' | '\n' | '\r' | '\u{85}')) || matches!(c, '\u{fffe}' | '\u{ffff}')
     };
     let (index, c) = chunk.text.chars().enumerate().find(|(_, c)| bad(*c))?;
     let message = format!("the character U+{:04X} can't stand in a spec", u32::from(c));
@@ -425,10 +326,5 @@ fn syntax(chunk: &Chunk<'_>, error: &ScanError) -> Flaw {
 }
 
 fn tab_indentation(span: Span) -> Flaw {
-    Flaw::new(
-        "tab-indentation",
-        "a tab indents this line",
-        "YAML is indented with spaces: replace the tab",
-        span,
-    )
+    Flaw::new("tab-indentation", "a tab indents this line", "YAML is indented with spaces: replace the tab", span)
 }

@@ -117,12 +117,8 @@ fn block(text: &str) -> Option<&'static str> {
     let simple = body.contains('\n')
         && !body.ends_with('\n')
         && !body.starts_with(['\n', ' ', '\t'])
-        && !body
-            .split('\n')
-            .any(|line| line.ends_with([' ', '\t']) || line.starts_with('\t'))
-        && body
-            .chars()
-            .all(|c| c == '\n' || c == '\t' || (' '..='~').contains(&c) || is_letter(c));
+        && !body.split('\n').any(|line| line.ends_with([' ', '\t']) || line.starts_with('\t'))
+        && body.chars().all(|c| c == '\n' || c == '\t' || (' '..='~').contains(&c) || is_letter(c));
     simple.then_some(if text.ends_with('\n') { "" } else { "-" })
 }
 
@@ -132,13 +128,10 @@ fn is_letter(c: char) -> bool {
 
 /// A text as a plain word where that is safe, in quotes everywhere else.
 fn word(text: &str) -> String {
-    let safe_start =
-        text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/' || c == '_' || c == '.');
+    let safe_start = text.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '/' || c == '_' || c == '.');
     let safe = safe_start
         && scalar::is_plain_text(text)
-        && text
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_./:+=@,() ".contains(c))
+        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./:+=@,() ".contains(c))
         && !text.contains(": ")
         && !text.ends_with([':', ' '])
         && !text.starts_with("---")

@@ -24,18 +24,10 @@ pub(crate) struct Limits {
 }
 
 /// For specs.
-pub(crate) const SPEC: Limits = Limits {
-    bytes: 4 << 20,
-    depth: 64,
-    expanded: 20_000,
-};
+pub(crate) const SPEC: Limits = Limits { bytes: 4 << 20, depth: 64, expanded: 20_000 };
 
 /// For release manifests, which are made by machines.
-pub(crate) const RELEASE: Limits = Limits {
-    bytes: 64 << 20,
-    depth: 64,
-    expanded: 20_000,
-};
+pub(crate) const RELEASE: Limits = Limits { bytes: 64 << 20, depth: 64, expanded: 20_000 };
 
 /// Something wrong with the text, at a place in it.
 #[derive(Debug, Clone)]
@@ -47,32 +39,16 @@ pub(crate) struct Flaw {
 
 impl Flaw {
     fn new(code: &str, message: impl Into<String>, remedy: &str, span: Span) -> Self {
-        Self {
-            finding: Finding::error(code, message).remedy(remedy),
-            span: Some(span),
-            related: None,
-        }
+        Self { finding: Finding::error(code, message).remedy(remedy), span: Some(span), related: None }
     }
 }
 
 /// Reads all documents of a source. What can't be read becomes a flaw; the other documents are read all the same.
 pub(crate) fn read(source: &Source, limits: Limits) -> (Vec<Node>, Vec<Flaw>) {
     if source.text.len() > limits.bytes {
-        let message = format!(
-            "the file has {} bytes; more than {} are not read",
-            source.text.len(),
-            limits.bytes
-        );
-        let finding = Finding::error("file-too-large", message)
-            .remedy("split it, or check that it is the right file");
-        return (
-            Vec::new(),
-            vec![Flaw {
-                finding,
-                span: None,
-                related: None,
-            }],
-        );
+        let message = format!("the file has {} bytes; more than {} are not read", source.text.len(), limits.bytes);
+        let finding = Finding::error("file-too-large", message).remedy("split it, or check that it is the right file");
+        return (Vec::new(), vec![Flaw { finding, span: None, related: None }]);
     }
     let mut documents = Vec::new();
     let mut flaws = Vec::new();

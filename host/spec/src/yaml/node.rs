@@ -37,10 +37,7 @@ impl Node {
         let NodeKind::Mapping(entries) = &self.kind else {
             return None;
         };
-        entries
-            .iter()
-            .find(|e| e.key == key)
-            .or_else(|| entries.iter().find(|e| e.key.eq_ignore_ascii_case(key)))
+        entries.iter().find(|e| e.key == key).or_else(|| entries.iter().find(|e| e.key.eq_ignore_ascii_case(key)))
     }
 
     pub(crate) fn text(&self) -> Option<&str> {
@@ -79,9 +76,7 @@ impl Node {
                 let mut map = Map::with_capacity(entries.len());
                 for entry in entries {
                     let value = match &entry.value.kind {
-                        NodeKind::Number(_, text)
-                            if entry.key.eq_ignore_ascii_case("kubernetesVersion") =>
-                        {
+                        NodeKind::Number(_, text) if entry.key.eq_ignore_ascii_case("kubernetesVersion") => {
                             Value::String(text.clone())
                         }
                         _ => entry.value.to_value(),

@@ -19,10 +19,7 @@ pub(super) fn resolve(text: &str) -> Result<NodeKind, String> {
     if not_finite(text) {
         return Err(format!("`{text}` is a number that JSON can't hold"));
     }
-    Ok(number(text).map_or_else(
-        || NodeKind::Text(text.to_owned()),
-        |n| NodeKind::Number(n, text.to_owned()),
-    ))
+    Ok(number(text).map_or_else(|| NodeKind::Text(text.to_owned()), |n| NodeKind::Number(n, text.to_owned())))
 }
 
 /// Whether a text has to be quoted so that no reader, of YAML 1.1 or 1.2, takes it for something else.
@@ -35,9 +32,7 @@ fn looks_numeric(text: &str) -> bool {
     let unsigned = text.strip_prefix(['-', '+']).unwrap_or(text);
     let unsigned = unsigned.strip_prefix('.').unwrap_or(unsigned);
     unsigned.starts_with(|c: char| c.is_ascii_digit())
-        && text
-            .chars()
-            .all(|c| c.is_ascii_hexdigit() || ".:+-_xXoObTtZz ".contains(c))
+        && text.chars().all(|c| c.is_ascii_hexdigit() || ".:+-_xXoObTtZz ".contains(c))
 }
 
 fn not_finite(text: &str) -> bool {
@@ -71,11 +66,7 @@ fn integer(text: &str) -> Option<Number> {
         return None;
     }
     let magnitude = u64::from_str_radix(digits, radix).ok()?;
-    if negative {
-        Some(0i64.checked_sub_unsigned(magnitude)?.into())
-    } else {
-        Some(magnitude.into())
-    }
+    if negative { Some(0i64.checked_sub_unsigned(magnitude)?.into()) } else { Some(magnitude.into()) }
 }
 
 fn float(text: &str) -> Option<Number> {
@@ -124,10 +115,7 @@ mod tests {
             ("-1.5e-2", "-0.015"),
             ("18446744073709551615", "18446744073709551615"),
         ] {
-            let node = super::super::Node {
-                kind: resolve(text).unwrap(),
-                span: crate::source::Span::default(),
-            };
+            let node = super::super::Node { kind: resolve(text).unwrap(), span: crate::source::Span::default() };
             assert_eq!(node.to_value().to_string(), value, "{text}");
         }
         for text in [
@@ -146,10 +134,7 @@ mod tests {
             "yesno",
             "0b2",
         ] {
-            assert!(
-                matches!(resolve(text), Ok(NodeKind::Text(_))) || text == "08",
-                "{text}"
-            );
+            assert!(matches!(resolve(text), Ok(NodeKind::Text(_))) || text == "08", "{text}");
         }
         for text in [".inf", "-.INF", ".nan"] {
             assert!(resolve(text).is_err(), "{text}");
@@ -158,21 +143,7 @@ mod tests {
 
     #[test]
     fn whatever_could_be_read_as_something_else_is_not_plain() {
-        for text in [
-            "",
-            "yes",
-            "1.30",
-            "0755",
-            "2001-01-01",
-            "12:30",
-            "1_0",
-            ".5",
-            "-1",
-            "null",
-            "n",
-            "1e3",
-            "0x1",
-        ] {
+        for text in ["", "yes", "1.30", "0755", "2001-01-01", "12:30", "1_0", ".5", "-1", "null", "n", "1e3", "0x1"] {
             assert!(!is_plain_text(text), "{text}");
         }
         for text in ["md-0", "v1.31", "10.96.0.0/12", "a", "1.2.3.4/5", "5m0s"] {

@@ -18,7 +18,11 @@ pub(super) struct Chunk<'a> {
 impl Chunk<'_> {
     /// The place in the file of a range of characters.
     pub(super) fn span(&self, from: usize, to: usize) -> Span {
-        Span::new(self.offset(from), self.offset(to))
+        let start = self.offset(from);
+        // The end is where the last character ends: between it and the next one a carriage return may stand.
+        let last = if to > from { self.offset(to - 1) } else { start };
+        let width = self.file.get(last..).and_then(|rest| rest.chars().next()).map_or(0, char::len_utf8);
+        Span::new(start, if to > from { last + width } else { start })
     }
 
     /// Whether the character at an index is one of these.
@@ -36,16 +40,17 @@ impl Chunk<'_> {
             return None;
         }
         // The place may be the tab itself.
-        self.file.get(start..)?.char_indices().find(|(_, c)| !matches!(c, ' ' | '-' | '?')).and_then(|(at, c)| (c == '\t').then_some(start + at))
+        self.file
+            .get(start..)?
+            .char_indices()
+            .find(|(_, c)| !matches!(c, ' ' | '-' | '?'))
+            .and_then(|(at, c)| (c == '\t').then_some(start + at))
     }
 
     fn offset(&self, index: usize) -> usize {
         let within = match &self.offsets {
             None => index.min(self.text.len()),
-            Some(offsets) => offsets
-                .get(index)
-                .or_else(|| offsets.last())
-                .map_or(0, |o| *o as usize),
+            Some(offsets) => offsets.get(index).or_else(|| offsets.last()).map_or(0, |o| *o as usize),
         };
         self.start + within
     }
@@ -53,19 +58,14 @@ impl Chunk<'_> {
 
 /// Cuts at every line that starts a document. `---` at the start of a line is always one, whatever stands around it.
 pub(super) fn chunks(text: &str) -> Vec<Chunk<'_>> {
-    let bom = if text.starts_with('\u{feff}') {
-        '\u{feff}'.len_utf8()
-    } else {
-        0
-    };
+    let bom = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut cuts = vec![bom];
     let mut at = bom;
     let mut only_directives = true;
     let mut any_directive = false;
     for line in text.get(bom..).unwrap_or_default().split_inclusive('\n') {
-        let marker = line
-            .strip_prefix("---")
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
+        let marker =
+            line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t', '\r', '\n']));
         if marker {
             // `%YAML` and `%TAG` lines belong to the document that follows them.
             if at > bom && !(only_directives && any_directive) {
@@ -98,29 +98,19 @@ pub(super) fn chunks(text: &str) -> Vec<Chunk<'_>> {
 fn is_blank(piece: &str) -> bool {
     piece.lines().all(|line| {
         let line = line.trim();
-        line.is_empty()
-            || line.starts_with('#')
-            || line == "---"
-            || line == "..."
-            || is_marked_comment(line)
+        line.is_empty() || line.starts_with('#') || line == "---" || line == "..." || is_marked_comment(line)
     })
 }
 
 fn is_marked_comment(line: &str) -> bool {
-    line.strip_prefix("---")
-        .is_some_and(|rest| rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#'))
+    line.strip_prefix("---").is_some_and(|rest| rest.starts_with([' ', '\t']) && rest.trim_start().starts_with('#'))
 }
 
 fn chunk<'a>(file: &'a str, piece: &'a str, start: usize) -> Chunk<'a> {
     let json = is_json(piece) && piece.contains('\t');
     let windows = piece.contains("\r\n");
     if piece.is_ascii() && !json && !windows {
-        return Chunk {
-            file,
-            text: Cow::Borrowed(piece),
-            start,
-            offsets: None,
-        };
+        return Chunk { file, text: Cow::Borrowed(piece), start, offsets: None };
     }
     let mut text = String::with_capacity(piece.len());
     let mut offsets = Vec::with_capacity(piece.len() + 1);
@@ -141,12 +131,7 @@ fn chunk<'a>(file: &'a str, piece: &'a str, start: usize) -> Chunk<'a> {
         offsets.push(u32::try_from(at).unwrap_or(u32::MAX));
     }
     offsets.push(u32::try_from(piece.len()).unwrap_or(u32::MAX));
-    Chunk {
-        file,
-        text: Cow::Owned(text),
-        start,
-        offsets: Some(offsets),
-    }
+    Chunk { file, text: Cow::Owned(text), start, offsets: Some(offsets) }
 }
 
 /// JSON may be indented with tabs, YAML may not.

