@@ -1,1 +1,13 @@
-//! The vCenter over SOAP.
+//! The vCenter over SOAP: typed requests, and replies read with their namespaces.
+//!
+//! What goes out is written here and nowhere else; what comes back is read by local name and namespace, never by
+//! prefix: every implementation chooses its own.
+
+pub(crate) mod client;
+mod envelope;
+mod properties;
+mod reply;
+mod xml;
+
+pub(crate) use properties::{Found, Reference};
+pub(crate) use reply::SoapError;
