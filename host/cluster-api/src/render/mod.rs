@@ -1,11 +1,31 @@
 //! The Cluster API objects of a spec: the same bytes for the same input.
 
+mod args;
+mod audit;
+mod bottlerocket;
+mod cluster;
+mod context;
+mod control_plane;
+mod etcd;
+mod features;
+mod health;
+mod kubeadm;
+mod mirror;
+mod names;
+mod node;
+mod proxy;
+mod workers;
+
+use std::collections::HashSet;
+
 use kedge_spec::DefaultedSpec;
 use kedge_spec::provider::{Contributions, Description, Placement};
 use kedge_spec::release::ReleaseView;
 use serde_json::Value;
 
+use crate::api::identity;
 use crate::error::Error;
+use context::Context;
 
 /// All that the objects are made from.
 #[derive(Clone, Copy)]
@@ -38,13 +58,69 @@ pub struct Manifests {
     pub objects: Vec<Rendered>,
 }
 
-/// Renders a cluster.
+/// Renders a cluster: first what has to be there before it, then the cluster, its control plane and etcd, then each worker
+/// node group, then what goes onto the cluster itself.
 ///
 /// # Errors
 /// [`Error::Render`] if the spec and what the provider gave don't fit together.
 pub fn render(input: &RenderInput<'_>) -> Result<Manifests, Error> {
-    let _ = input;
-    Err(Error::render("rendering follows in the next commit", ""))
+    let context = Context::new(input)?;
+    let mut out = Collector::default();
+    let given = &input.contributions.infrastructure;
+
+    out.push(Placement::BeforeCluster, "before-cluster", cluster::namespace());
+    let others = given.others.iter().chain(&input.contributions.addons);
+    for manifest in others.clone().filter(|m| m.placement == Placement::BeforeCluster) {
+        out.push(manifest.placement, "before-cluster", manifest.object.clone());
+    }
+    out.push(Placement::WithCluster, "cluster", cluster::cluster(&context)?);
+    out.push(Placement::WithCluster, "cluster", given.cluster.clone());
+    for manifest in others.clone().filter(|m| m.placement == Placement::WithCluster) {
+        out.push(manifest.placement, "cluster", manifest.object.clone());
+    }
+    out.extend("control-plane", control_plane::objects(&context)?);
+    out.extend("etcd", etcd::objects(&context)?);
+    for group in &context.cluster.spec.worker_node_group_configurations {
+        out.extend(&format!("workers-{}", group.name), workers::objects(&context, group)?);
+    }
+    for manifest in others.filter(|m| m.placement == Placement::WorkloadCluster) {
+        out.push(manifest.placement, "workload-cluster", manifest.object.clone());
+    }
+    out.finish()
+}
+
+/// Objects as they come, and whether each is there once.
+#[derive(Default)]
+struct Collector {
+    objects: Vec<Rendered>,
+}
+
+impl Collector {
+    fn push(&mut self, placement: Placement, file: &str, object: Value) {
+        let file_name = format!("{}.yaml", file.replace(['/', '\\'], "-"));
+        self.objects.push(Rendered { placement, file_name, object });
+    }
+
+    fn extend(&mut self, file: &str, objects: Vec<Value>) {
+        for object in objects {
+            self.push(Placement::WithCluster, file, object);
+        }
+    }
+
+    fn finish(self) -> Result<Manifests, Error> {
+        let mut seen = HashSet::with_capacity(self.objects.len());
+        for rendered in &self.objects {
+            let id = identity(&rendered.object)?;
+            // The workload cluster is another world: the same name may stand there.
+            if !seen.insert((rendered.placement == Placement::WorkloadCluster, id.versionless())) {
+                return Err(Error::render(
+                    format!("two objects of this cluster are both called {id}"),
+                    "give one of them another name; worker node groups have to have different names",
+                ));
+            }
+        }
+        Ok(Manifests { objects: self.objects })
+    }
 }
 
 impl Manifests {
@@ -79,3 +155,6 @@ impl Manifests {
         files
     }
 }
+
+#[cfg(test)]
+mod tests;
