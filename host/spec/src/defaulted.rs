@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::cluster::Cluster;
+use crate::cluster::{self, Cluster, OidcConfig};
 use crate::diagnostic::Diagnostic;
 use crate::document::Document;
 use crate::finding::{Finding, ObjectRef};
@@ -42,6 +42,15 @@ impl DefaultedSpec {
     /// A document by kind and name.
     pub fn document(&self, kind: &str, name: &str) -> Option<&Document> {
         self.documents.iter().find(|d| d.kind == kind && d.name == name)
+    }
+
+    /// The OIDCConfig that the Cluster refers to, if it refers to one and that can be read.
+    pub fn oidc(&self) -> Option<OidcConfig> {
+        let references = &self.cluster.spec.identity_provider_refs;
+        let reference = references.iter().find(|r| r.kind == cluster::OIDC_KIND)?;
+        let document = self.document(&reference.kind, &reference.name)?;
+        let body = crate::schema::normalised(document.body.clone(), &cluster::schema::oidc());
+        serde_json::from_value(body.get("spec")?.clone()).ok()
     }
 
     /// What a provider gets: the Cluster first, then the documents of its kinds.
@@ -98,7 +107,7 @@ impl DefaultedSpec {
             .iter()
             .map(|document| {
                 let mut body = document.stored();
-                if document.kind == crate::cluster::KIND
+                if document.kind == cluster::KIND
                     && let Some(spec) = body.get_mut("spec").and_then(Value::as_object_mut)
                 {
                     spec.shift_remove("eksaVersion");
@@ -118,7 +127,7 @@ impl DefaultedSpec {
     /// The spec as it is used, as YAML: the content of `NAME-eks-a-cluster.yaml`. The same spec gives the same bytes,
     /// and reading it again gives the same documents.
     pub fn to_yaml(&self) -> String {
-        let is_cluster = |d: &&Document| d.kind == crate::cluster::KIND;
+        let is_cluster = |d: &&Document| d.kind == cluster::KIND;
         let cluster = self.documents.iter().filter(is_cluster);
         let others = self.documents.iter().filter(|d| !is_cluster(d));
         let bodies: Vec<Value> = cluster.chain(others).map(Document::stored).collect();

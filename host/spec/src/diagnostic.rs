@@ -58,6 +58,24 @@ impl Diagnostic {
         }
     }
 
+    /// As `-o json` and `-o yaml` show it: the finding with `file`, `line`, `column`, `endLine` and `endColumn`.
+    pub fn to_json(&self) -> serde_json::Value {
+        let mut value = serde_json::to_value(&self.finding).unwrap_or_default();
+        if let Some(object) = value.as_object_mut() {
+            object.insert("file".to_owned(), self.file.as_str().into());
+            if self.span.is_some() {
+                let places = [
+                    ("line", self.line),
+                    ("column", self.column),
+                    ("endLine", self.end_line),
+                    ("endColumn", self.end_column),
+                ];
+                object.extend(places.map(|(name, number)| (name.to_owned(), number.into())));
+            }
+        }
+        value
+    }
+
     /// Whether it makes the spec unusable.
     pub fn is_error(&self) -> bool {
         self.finding.severity == Severity::Error

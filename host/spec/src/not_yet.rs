@@ -36,14 +36,28 @@ const FIELDS: [&str; 25] = [
     "spec.controlPlaneConfiguration.taints.*.timeAdded",
 ];
 
-/// Values that say what holds anyhow, as JSON.
-const USUAL: [(&str, &str); 6] = [
-    ("skipLoadBalancerDeployment", "false"),
-    ("skipUpgrade", "false"),
-    ("routingMode", "\"overlay\""),
-    ("cniExclusive", "true"),
-    ("authenticate", "false"),
-    ("insecureSkipVerify", "false"),
+enum Usual {
+    Bool(bool),
+    Text(&'static str),
+}
+
+impl Usual {
+    fn is(&self, value: &Value) -> bool {
+        match self {
+            Self::Bool(usual) => value.as_bool() == Some(*usual),
+            Self::Text(usual) => value.as_str() == Some(usual),
+        }
+    }
+}
+
+/// Values that say what holds anyhow, and how they are written.
+const USUAL: [(&str, Usual); 6] = [
+    ("skipLoadBalancerDeployment", Usual::Bool(false)),
+    ("skipUpgrade", Usual::Bool(false)),
+    ("routingMode", Usual::Text("overlay")),
+    ("cniExclusive", Usual::Bool(true)),
+    ("authenticate", Usual::Bool(false)),
+    ("insecureSkipVerify", Usual::Bool(false)),
 ];
 
 pub(crate) fn findings(spec: &DefaultedSpec) -> Vec<Finding> {
@@ -83,7 +97,7 @@ fn refused(document: &Document, at: &str) -> Finding {
 fn visit(value: &Value, parts: &[&str], at: &str, say: &mut dyn FnMut(&str)) {
     match parts.split_first() {
         None => {
-            let usual = USUAL.iter().any(|(field, usual)| at.ends_with(field) && value.to_string() == *usual);
+            let usual = USUAL.iter().any(|(field, usual)| at.ends_with(field) && usual.is(value));
             let unset = match value {
                 Value::Null => true,
                 Value::String(text) => usual || text.is_empty(),

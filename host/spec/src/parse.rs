@@ -65,7 +65,7 @@ pub(crate) fn parse(source: Source) -> Result<Spec, Rejected> {
         if let Some(document) = documents.get_mut(*index) {
             shape(&mut reader, document);
             let named = document.body.pointer("/spec/datacenterRef/kind").and_then(Value::as_str);
-            datacenter_kind = named.unwrap_or_default().to_owned();
+            named.unwrap_or_default().clone_into(&mut datacenter_kind);
         }
     }
     let Reader { source, found, .. } = reader;

@@ -179,7 +179,12 @@ impl Walk<'_> {
         }
         for name in schema.get("required").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str) {
             let present = map.iter().any(|(key, value)| key.eq_ignore_ascii_case(name) && !value.is_null());
-            if !present {
+            // A misspelt field is said to be unknown, with this one as what was meant.
+            let misspelt = map.keys().any(|key| {
+                known(properties, key).is_none()
+                    && suggest::nearest(key, properties.keys().map(String::as_str)) == Some(name)
+            });
+            if !present && !misspelt {
                 let here = path::join(at, name);
                 let remedy =
                     properties.get(name).map(|inner| description(resolve(self.root, inner))).unwrap_or_default();

@@ -164,10 +164,10 @@ impl HostDefaulted {
                     document.api_version = given.api_version;
                     document.body = given.body;
                 }
-                _ => findings.push(provider_fault(format!("gave back {reference}, which it did not get"))),
+                _ => findings.push(provider_fault(&format!("gave back {reference}, which it did not get"))),
             }
         }
-        findings.extend(missing.iter().map(|m| provider_fault(format!("did not give back {m}"))));
+        findings.extend(missing.iter().map(|m| provider_fault(&format!("did not give back {m}"))));
         let cluster = match self.spec.documents.get(self.spec.cluster) {
             Some(document) => {
                 findings.extend(schema::findings(&document.reference(), &document.body, &cluster::schema::schema()));
@@ -182,7 +182,7 @@ impl HostDefaulted {
             }
             _ => {
                 if findings.is_empty() {
-                    findings.push(provider_fault("made the Cluster unreadable".to_owned()));
+                    findings.push(provider_fault("made the Cluster unreadable"));
                 }
                 Err(rejected(self.spec.source.clone(), self.spec.diagnose(&findings)))
             }
@@ -190,7 +190,7 @@ impl HostDefaulted {
     }
 }
 
-fn provider_fault(what: String) -> Finding {
+fn provider_fault(what: &str) -> Finding {
     Finding::error("provider-defaults", format!("the provider's defaults can't be used: it {what}"))
         .remedy("this is a fault of the provider: tell its author")
 }

@@ -1,5 +1,7 @@
 //! Files that are no specs, files that are almost, and files that look odd but are.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::format_collect)]
+
 mod common;
 
 use common::{BASE, acme, defaulted, errors, release, said, with};
@@ -166,7 +168,7 @@ fn a_providers_schema_finds_typos_in_its_documents() {
     let schemas = [("AcmeMachineConfig".to_owned(), schema)].into();
     for (size, code, pointed) in [
         ("sise: 4", "unknown-field", "sise"),
-        ("sise: 4", "missing-field", "spec"),
+        ("weight: 4", "missing-field", "spec"),
         ("size: '4'", "wrong-type", "'4'"),
         ("size: 9", "value-out-of-range", "9"),
         ("size: 4\n  mode: fats", "value-not-allowed", "fats"),
@@ -198,5 +200,30 @@ fn diagnostics_render_with_source_code_and_help() {
         .unwrap();
     for part in ["worker-name-twice", "cluster.yaml", "two worker node groups", "give each its own name", "md-0"] {
         assert!(out.contains(part), "{part} in {out}");
+    }
+}
+
+#[test]
+fn an_oidc_provider_is_checked_and_typed() {
+    let text = |spec: &str| {
+        let cluster =
+            with("  datacenterRef:", "  identityProviderRefs: [{kind: OIDCConfig, name: sso}]\n  datacenterRef:");
+        format!(
+            "{cluster}---\napiVersion: {}\nkind: OIDCConfig\nmetadata: {{name: sso}}\nspec: {spec}\n",
+            common::GROUP
+        )
+    };
+    let good = text("{clientID: kedge, issuerUrl: 'https://sso.example.com', requiredClaims: [{claim: a, value: b}]}");
+    assert!(said(&good, &acme()).is_empty(), "{:#?}", said(&good, &acme()));
+    let oidc = defaulted(&good, &acme()).unwrap().oidc().unwrap();
+    assert_eq!((oidc.client_id.as_str(), oidc.required_claims[0].claim.as_str()), ("kedge", "a"));
+    for (spec, code) in [
+        ("{issuerUrl: 'https://x'}", "missing-field"),
+        ("{clientId: k, issuerUrl: 'http://x'}", "value-malformed"),
+        ("{clientId: k, issuerUrl: 'https://x', requiredClaims: [{}, {}]}", "wrong-length"),
+        ("{clientId: k, issuerUrl: 'https://x', issuer: y}", "unknown-field"),
+    ] {
+        let found = said(&text(spec), &acme());
+        assert!(found.iter().any(|d| d.finding.code == code), "{spec}: {found:#?}");
     }
 }

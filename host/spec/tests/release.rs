@@ -1,5 +1,7 @@
 //! Releases: read, viewed, rewritten for a mirror.
 
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::format_collect)]
+
 mod common;
 
 use std::collections::BTreeMap;

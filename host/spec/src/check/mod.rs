@@ -82,6 +82,3 @@ fn worker_title(name: &str, index: usize) -> String {
         format!("the worker node group `{name}`")
     }
 }
-
-#[cfg(test)]
-mod tests;

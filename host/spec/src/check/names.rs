@@ -66,7 +66,7 @@ fn repaired(name: &str) -> String {
 
 /// Names like `example.com`.
 pub(super) fn is_dns_subdomain(text: &str) -> bool {
-    text.len() <= 253 && text.split('.').all(|part| is_dns_label(part))
+    text.len() <= 253 && text.split('.').all(is_dns_label)
 }
 
 pub(super) fn labels(labels: &BTreeMap<String, String>, at: &str, findings: &mut Findings<'_>) {

@@ -5,7 +5,7 @@ use crate::cluster::{self, Cluster, Ref};
 use crate::defaulted::DefaultedSpec;
 use crate::finding::Finding;
 use crate::provider::Description;
-use crate::{path, suggest};
+use crate::{path, schema, suggest};
 
 const IDENTITY: [&str; 2] = ["OIDCConfig", "AWSIamConfig"];
 const GITOPS: [&str; 2] = ["GitOpsConfig", "FluxConfig"];
@@ -63,6 +63,9 @@ pub(super) fn check(spec: &DefaultedSpec, provider: &Description, findings: &mut
         if document.kind == cluster::KIND {
             continue;
         }
+        if document.kind == cluster::OIDC_KIND {
+            findings.found.extend(schema::findings(&own, &document.body, &cluster::schema::oidc()));
+        }
         let host = cluster::HOST_KINDS.contains(&document.kind.as_str());
         let claim = provider.claim(&document.kind);
         if document.namespace != cluster.namespace && (host || claim.is_some()) {
@@ -77,7 +80,7 @@ pub(super) fn check(spec: &DefaultedSpec, provider: &Description, findings: &mut
             );
         }
         if let Some(claim) = claim {
-            if !claim.api_versions.iter().any(|v| *v == document.api_version) {
+            if !claim.api_versions.contains(&document.api_version) {
                 let all = suggest::list(claim.api_versions.iter().map(String::as_str)).unwrap_or_default();
                 let message = format!("`{}` is not an API version of `{}`", document.api_version, document.kind);
                 let finding = Finding::error("api-version", message);

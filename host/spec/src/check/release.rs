@@ -4,6 +4,7 @@ use super::{Findings, worker, worker_title};
 use crate::cluster::Cluster;
 use crate::path;
 use crate::release::Release;
+use crate::version::KubernetesVersion;
 
 /// How many minor versions a worker may be behind its control plane.
 const SKEW: u32 = 2;
@@ -15,6 +16,10 @@ pub(super) fn versions(cluster: &Cluster, findings: &mut Findings<'_>) {
         let Some(own) = group.kubernetes_version else { continue };
         let at = path::join(&worker(index), "kubernetesVersion");
         let title = worker_title(&group.name, index);
+        if version == KubernetesVersion::default() {
+            // The cluster's own version is missing, which is said elsewhere.
+            continue;
+        }
         if own > version {
             findings.error(
                 "worker-version-skew",

@@ -6,12 +6,14 @@
 mod defaults;
 mod effective;
 mod network;
+mod oidc;
 pub mod schema;
 mod types;
 
 pub(crate) use defaults::apply as apply_defaults;
 pub use effective::{HealthCheck, go_seconds};
 pub use network::*;
+pub use oidc::*;
 pub use types::*;
 
 /// The kind of the one document every spec has.

@@ -124,10 +124,12 @@ impl Release {
     ///
     /// # Errors
     /// When it lacks a Kubernetes version of the spec, or the EKS-D manifest of one.
+    #[expect(clippy::result_large_err, reason = "made once in a run, and callers want the finding itself")]
     pub fn view(&self, spec: &DefaultedSpec) -> Result<ReleaseView, Finding> {
         self.view_of(spec.cluster(), &spec.cluster_ref())
     }
 
+    #[expect(clippy::result_large_err, reason = "made once in a run, and callers want the finding itself")]
     pub(crate) fn view_of(&self, cluster: &Cluster, reference: &ObjectRef) -> Result<ReleaseView, Finding> {
         let mirror = cluster.spec.registry_mirror_configuration.as_ref().map(Mirror::new).unwrap_or_default();
         let at = |version, path: &str| {

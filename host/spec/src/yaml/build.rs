@@ -1,6 +1,6 @@
 //! Trees from the parser's events.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Range, Tag};
 
@@ -40,8 +40,19 @@ pub(super) fn documents(chunk: &Chunk<'_>, limits: Limits, documents: &mut Vec<N
 
 /// A collection that is still open.
 enum Frame {
-    Sequence { items: Vec<Node>, start: Range, anchor: usize },
-    Mapping { entries: Vec<Entry>, merges: Vec<Node>, key: Option<Key>, start: Range, anchor: usize },
+    Sequence {
+        items: Vec<Node>,
+        start: Range,
+        anchor: usize,
+    },
+    Mapping {
+        entries: Vec<Entry>,
+        seen: HashMap<String, Span>,
+        merges: Vec<Node>,
+        key: Option<Key>,
+        start: Range,
+        anchor: usize,
+    },
 }
 
 /// A key that waits for its value.
@@ -96,7 +107,14 @@ impl Builder<'_> {
                 self.open(Frame::Sequence { items: Vec::new(), start: range, anchor }, tag.as_deref(), "seq", range)?;
             }
             Event::MappingStart(anchor, tag) => {
-                let frame = Frame::Mapping { entries: Vec::new(), merges: Vec::new(), key: None, start: range, anchor };
+                let frame = Frame::Mapping {
+                    entries: Vec::new(),
+                    seen: HashMap::new(),
+                    merges: Vec::new(),
+                    key: None,
+                    start: range,
+                    anchor,
+                };
                 self.open(frame, tag.as_deref(), "map", range)?;
             }
             Event::SequenceEnd | Event::MappingEnd => return self.close(range),
@@ -163,7 +181,7 @@ impl Builder<'_> {
                 items.push(node);
                 return Ok(());
             }
-            Some(Frame::Mapping { entries, merges, key, .. }) => match key.take() {
+            Some(Frame::Mapping { entries, seen, merges, key, .. }) => match key.take() {
                 None => match key_text(&node) {
                     Some(text) => {
                         let merge = plain && text == "<<";
@@ -177,12 +195,13 @@ impl Builder<'_> {
                     return Ok(());
                 }
                 Some(Key::Text(text, key_span)) => {
-                    if let Some(first) = entries.iter().find(|e| e.key == text) {
+                    if let Some(first) = seen.get(&text) {
                         let message = format!("the key `{text}` stands here a second time");
                         let mut flaw = Flaw::new("duplicate-key", message, "keep one of the two", key_span);
-                        flaw.related = Some((first.key_span, "first here".to_owned()));
+                        flaw.related = Some((*first, "first here".to_owned()));
                         self.flaws.push(flaw);
                     } else {
+                        seen.insert(text.clone(), key_span);
                         entries.push(Entry { key: text, key_span, value: node });
                     }
                     return Ok(());

@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::*;
 use crate::source::Source;
 use serde_json::json;
@@ -96,11 +98,14 @@ fn bombs_are_refused() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let below = format!("*a{}, ", level - 1).repeat(10);
-        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", below.trim_end_matches(", ")));
+        let _ = writeln!(bomb, "a{level}: &a{level} [{}]", below.trim_end_matches(", "));
     }
     assert_eq!(codes(&bomb).first().map(|(c, _)| c.as_str()), Some("alias-budget"));
     assert_eq!(codes(&"[".repeat(5000)).first().map(|(c, _)| c.as_str()), Some("nested-too-deep"));
-    let block: String = (0..100).map(|d| format!("{}a:\n", "  ".repeat(d))).collect();
+    let mut block = String::new();
+    for depth in 0..100 {
+        let _ = writeln!(block, "{}a:", "  ".repeat(depth));
+    }
     assert_eq!(codes(&block).first().map(|(c, _)| c.as_str()), Some("nested-too-deep"));
 }
 

@@ -1,5 +1,5 @@
 //! A provider and a release that no real one stands behind, and a spec for them.
-#![allow(dead_code, unreachable_pub, missing_docs)]
+#![allow(dead_code, unreachable_pub, missing_docs, clippy::unwrap_used)]
 
 use std::collections::BTreeMap;
 
@@ -40,6 +40,11 @@ pub fn acme() -> Description {
 }
 
 pub fn release() -> Release {
+    static READ: std::sync::OnceLock<Release> = std::sync::OnceLock::new();
+    READ.get_or_init(read_release).clone()
+}
+
+fn read_release() -> Release {
     let eksd = [
         ("eksd/kubernetes-1-33-eks-28.yaml", include_str!("../fixtures/kubernetes-1-33-eks-28.yaml")),
         ("eksd/kubernetes-1-34-eks-19.yaml", include_str!("../fixtures/kubernetes-1-34-eks-19.yaml")),
