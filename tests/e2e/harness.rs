@@ -160,3 +160,17 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
         std::thread::park_timeout(Duration::from_millis(2));
     }
 }
+
+/// What runs in a served lab, as its control API says.
+pub(crate) fn lab_status(connection: &Path) -> serde_json::Value {
+    let connection: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(connection).unwrap()).unwrap();
+    let text = |key: &str| connection[key].as_str().unwrap().to_owned();
+    let ca = reqwest::Certificate::from_pem(text("caPem").as_bytes()).unwrap();
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+        let client = reqwest::Client::builder().tls_certs_only([ca]).build().unwrap();
+        let request = client.get(format!("{}/v1/status", text("url"))).bearer_auth(text("token"));
+        let reply = request.send().await.unwrap().error_for_status().unwrap();
+        serde_json::from_str(&reply.text().await.unwrap()).unwrap()
+    })
+}

@@ -1,0 +1,49 @@
+//! `kedge delete cluster`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use kedge_workflow::{SpecInput, WorkflowError, commands};
+
+use crate::args::DeleteArgs;
+use crate::failure::Failure;
+use crate::labs;
+use crate::printer::Printer;
+use crate::progress::Progress;
+use crate::setup::{self, DefaultRelease};
+
+pub(crate) async fn run(args: DeleteArgs, printer: &Arc<Printer>) -> Result<(), Failure> {
+    let release = if args.lab.lab.is_some() { DefaultRelease::Embedded } else { DefaultRelease::Published };
+    let mut options = setup::without_spec(&args.release, &args.plugins, release, printer);
+    options.interrupt = setup::interrupt_on_signals(printer);
+    let spec = match (&args.filename, &args.name) {
+        (Some(file), _) => Some(setup::spec_input(file)?),
+        // The spec as the create used it: what a lab has to be filled from.
+        (None, Some(name)) => Some(PathBuf::from(name).join(format!("{name}-eks-a-cluster.yaml")))
+            .filter(|path| path.exists())
+            .map(SpecInput::File),
+        (None, None) => None,
+    };
+    let lab = match &spec {
+        Some(spec) => labs::open(&args.lab, spec, printer).await?,
+        None => None,
+    };
+    if args.filename.is_some() {
+        options.spec = spec;
+    }
+    if let Some(lab) = &lab {
+        setup::use_lab(&mut options, &lab.connection)?;
+    }
+    if let Some(path) = &args.kubeconfig {
+        let existing = kedge_bootstrap::existing::Existing::from_file(path).map_err(WorkflowError::from)?;
+        options.bootstrap = Some(Arc::new(existing));
+    }
+    let result = commands::delete(&options, args.name.as_deref(), Arc::new(Progress::with_lines(printer))).await;
+    if let Some(lab) = lab {
+        lab.stop().await;
+    }
+    for removed in result?.removed {
+        printer.note(&format!("removed: {removed}"));
+    }
+    Ok(())
+}

@@ -1,0 +1,49 @@
+//! `kedge preflight`.
+
+use std::sync::Arc;
+
+use kedge_workflow::{WorkflowError, commands};
+
+use crate::args::{OutputFormat, PreflightArgs};
+use crate::failure::Failure;
+use crate::labs;
+use crate::printer::Printer;
+use crate::progress::Progress;
+use crate::setup::{self, DefaultRelease};
+
+pub(crate) async fn run(args: PreflightArgs, printer: &Arc<Printer>) -> Result<(), Failure> {
+    let release = if args.lab.lab.is_some() { DefaultRelease::Embedded } else { DefaultRelease::Published };
+    let mut options = setup::with_spec(&args.source, release, printer)?;
+    options.skip.clone_from(&args.skips.skip_validations);
+    options.skip_ip_check = args.skips.skip_ip_check;
+    options.interrupt = setup::interrupt_on_signals(printer);
+    let lab = match &options.spec {
+        Some(spec) => labs::open(&args.lab, spec, printer).await?,
+        None => None,
+    };
+    if let Some(lab) = &lab {
+        setup::use_lab(&mut options, &lab.connection)?;
+    }
+    let text = args.output.output == OutputFormat::Text;
+    let progress = if text { Progress::with_lines(printer) } else { Progress::without_lines(printer) };
+    let result = commands::preflight(&options, &progress).await;
+    if let Some(lab) = lab {
+        lab.stop().await;
+    }
+    match result {
+        Ok(outcome) => {
+            if !text {
+                printer.report(args.output.output, &outcome, String::new);
+            }
+            Ok(())
+        }
+        Err(error) => {
+            if let WorkflowError::Preflight { checks } = &error
+                && !text
+            {
+                printer.report(args.output.output, checks, String::new);
+            }
+            Err(error.into())
+        }
+    }
+}

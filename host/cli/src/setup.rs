@@ -1,0 +1,141 @@
+//! Arguments turned into the options of a run.
+
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kedge_workflow::{Interrupt, Options, SpecInput};
+
+use crate::args::{PluginSource, ReleaseSource, SpecSource};
+use crate::failure::Failure;
+use crate::printer::Printer;
+
+/// The list of EKS Anywhere releases.
+const RELEASES: &str = "https://anywhere-assets.eks.amazonaws.com/releases/eks-a/manifest.yaml";
+
+/// Which release is used when the user names none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DefaultRelease {
+    /// The one that the program carries: commands that work offline, and the lab.
+    Embedded,
+    /// The newest of EKS Anywhere.
+    Published,
+}
+
+/// Options for a command that reads a spec.
+pub(crate) fn with_spec(source: &SpecSource, default: DefaultRelease, printer: &Printer) -> Result<Options, Failure> {
+    let mut options = without_spec(&source.release, &source.plugins, default, printer);
+    options.spec = Some(spec_input(&source.filename)?);
+    options.strict = source.strict;
+    Ok(options)
+}
+
+/// Options for a command that reads none.
+pub(crate) fn without_spec(release: &ReleaseSource, plugins: &PluginSource, default: DefaultRelease, printer: &Printer) -> Options {
+    let embedded = kedge_lab::release::embedded();
+    let address = match (&release.bundles_override, default) {
+        (Some(given), _) => given.clone(),
+        (None, DefaultRelease::Published) => RELEASES.to_owned(),
+        (None, DefaultRelease::Embedded) => {
+            printer.detail("using the release that kedge carries; `--bundles-override` names another");
+            format!("{}bundles.yaml", kedge_lab::release::SCHEME)
+        }
+    };
+    let mut options = Options::new(".", address);
+    options.embedded = embedded
+        .files()
+        .map(|(path, text)| (format!("{}{path}", kedge_lab::release::SCHEME), text.to_owned()))
+        .collect();
+    options.cache = xdg("XDG_CACHE_HOME", ".cache").map(|d| d.join("downloads"));
+    options.plugin_cache = xdg("XDG_CACHE_HOME", ".cache").map(|d| d.join("plugins"));
+    options.installed_plugins = installed_plugins();
+    options.plugins.clone_from(&plugins.plugin);
+    options.environment = Arc::new(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
+    options
+}
+
+/// The folder of installed plugins.
+pub(crate) fn installed_plugins() -> Option<PathBuf> {
+    xdg("XDG_DATA_HOME", ".local/share").map(|d| d.join("plugins"))
+}
+
+/// Credentials and addresses of a lab, over those of the environment.
+pub(crate) fn use_lab(options: &mut Options, connection: &kedge_lab::Connection) -> Result<(), Failure> {
+    options.endpoints = connection
+        .endpoints
+        .iter()
+        .map(|(server, at)| {
+            let target = kedge_workflow::EndpointOverride { address: at.address, ca_pem: at.ca_pem.clone() };
+            (server.clone(), target)
+        })
+        .collect();
+    let credentials: BTreeMap<String, String> = connection.credentials.clone();
+    // The lab takes its own credentials alone: the user's real ones have no business there.
+    let environment = Arc::clone(&options.environment);
+    options.environment = Arc::new(move |name| credentials.get(name).cloned().or_else(|| environment(name)));
+    let driver = kedge_bootstrap::service::Service::new(&connection.url, &connection.token, &connection.ca_pem)
+        .map_err(kedge_workflow::WorkflowError::from)?;
+    options.bootstrap = Some(Arc::new(driver));
+    Ok(())
+}
+
+/// The spec that `-f` names.
+pub(crate) fn spec_input(filename: &Path) -> Result<SpecInput, Failure> {
+    if filename != Path::new("-") {
+        return Ok(SpecInput::File(filename.to_owned()));
+    }
+    let mut bytes = Vec::new();
+    std::io::stdin()
+        .lock()
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::environment(format!("standard input can't be read: {error}")))?;
+    let text = String::from_utf8(bytes)
+        .map_err(|_| Failure::environment_with("standard input is not UTF-8 text", "give a spec as YAML in UTF-8"))?;
+    Ok(SpecInput::Text { name: "<stdin>".to_owned(), text })
+}
+
+/// Ctrl-C and SIGTERM stop the run at the next safe point; a second one ends the program at once.
+pub(crate) fn interrupt_on_signals(printer: &Arc<Printer>) -> Interrupt {
+    let (interrupter, interrupt) = Interrupt::new();
+    let printer = Arc::clone(printer);
+    tokio::spawn(async move {
+        let mut asked = false;
+        loop {
+            signal().await;
+            if asked {
+                printer.clear();
+                printer.error_text("Error: ended at once\n  help: the same command goes on from where it was");
+                std::process::exit(130);
+            }
+            asked = true;
+            interrupter.interrupt();
+            printer.note("stopping at the next safe point; once more to end at once");
+        }
+    });
+    interrupt
+}
+
+#[cfg(unix)]
+async fn signal() {
+    use tokio::signal::unix::{SignalKind, signal};
+    match signal(SignalKind::terminate()) {
+        Ok(mut terminate) => {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+        }
+        Err(_) => drop(tokio::signal::ctrl_c().await),
+    }
+}
+
+#[cfg(not(unix))]
+async fn signal() {
+    drop(tokio::signal::ctrl_c().await);
+}
+
+fn xdg(variable: &str, fallback: &str) -> Option<PathBuf> {
+    let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    set(variable).or_else(|| set("HOME").map(|home| home.join(fallback))).map(|dir| dir.join("kedge"))
+}

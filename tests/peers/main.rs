@@ -1,0 +1,70 @@
+//! The tier with real peers: kubectl, clusterctl and govc against the lab, and this program against vcsim. They are built
+//! by `tests/peers/build`, whose folder `KEDGE_PEERS` names. Where the lab and a peer differ, the lab is wrong.
+
+#[path = "../e2e/harness.rs"]
+#[allow(dead_code, reason = "each tier uses a part of it")]
+mod harness;
+
+mod clusterctl;
+mod govc;
+mod kubectl;
+mod vcsim;
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use harness::{Sandbox, ServedLab};
+
+/// One of the built programs, in a folder, with nothing of the caller's environment.
+pub(crate) fn peer(name: &str, sandbox: &Sandbox) -> Command {
+    let folder = std::env::var("KEDGE_PEERS").expect("KEDGE_PEERS names the folder that `tests/peers/build` prints");
+    let path = PathBuf::from(folder).join(name);
+    assert!(path.is_file(), "{} is not there: run `tests/peers/build`", path.display());
+    let mut command = Command::new(path);
+    command.current_dir(sandbox.path()).env_clear().env("HOME", sandbox.path().join("home")).env("PATH", "/usr/bin:/bin");
+    command
+}
+
+/// What a peer printed, if it ended well.
+#[track_caller]
+pub(crate) fn succeeds(command: &mut Command) -> String {
+    let output = command.output().expect("the program starts");
+    assert!(output.status.success(), "{command:?}\n{}", said(&output));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// What a peer said when it did not end well.
+#[track_caller]
+pub(crate) fn fails(command: &mut Command) -> String {
+    let output = command.output().expect("the program starts");
+    assert!(!output.status.success(), "{command:?}\n{}", said(&output));
+    said(&output)
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+}
+
+/// A cluster that was created on a lab which is still there.
+pub(crate) struct Created {
+    pub(crate) sandbox: Sandbox,
+    pub(crate) lab: ServedLab,
+    pub(crate) kubeconfig: PathBuf,
+}
+
+impl Created {
+    pub(crate) fn new(spec: &str, name: &str) -> Self {
+        let sandbox = Sandbox::new();
+        let path = sandbox.spec(spec);
+        let lab = ServedLab::start(&sandbox, &path, &[]);
+        sandbox.run(["create", "cluster", "-f", spec, &lab.flag()]).expect(0);
+        let kubeconfig = sandbox.path().join(name).join(format!("{name}-eks-a-cluster.kubeconfig"));
+        Self { sandbox, lab, kubeconfig }
+    }
+
+    pub(crate) fn kubectl(&self, args: &str) -> Command {
+        let mut command = peer("kubectl", &self.sandbox);
+        command.arg("--kubeconfig").arg(&self.kubeconfig).args(args.split_whitespace());
+        command
+    }
+}
