@@ -103,13 +103,16 @@ fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> Result<Element, 
         Element { namespace: bound(&namespace).to_owned(), name: name.into_inner().to_owned(), ..Element::default() };
     for attribute in start.attributes() {
         let attribute = attribute.map_err(|error| NoXml(error.to_string()))?;
+        if attribute.key.as_namespace_binding().is_some() {
+            continue;
+        }
         let (namespace, name) = resolver.resolve_attribute(attribute.key);
         let value =
             attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).map_err(|error| NoXml(error.to_string()))?;
         if bound(&namespace) == INSTANCE && name.into_inner() == "type" {
             // The prefix stands for a namespace again, and all types of a reply are of the one that the reply has.
             element.kind = value.rsplit(':').next().unwrap_or_default().to_owned();
-        } else if name.into_inner() != "xmlns" {
+        } else {
             element.attributes.push((name.into_inner().to_owned(), value.into_owned()));
         }
     }
