@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::LabError;
+use crate::control::Status;
 
 /// How to reach a lab: its control API, the servers that it stands in for, and the credentials that they take.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,7 +59,8 @@ impl Connection {
     /// If the file or the folder cannot be written.
     pub fn write(&self, path: &Path) -> Result<(), LabError> {
         let failed = |source| LabError::File { action: "write", path: path.to_owned(), source };
-        let text = serde_json::to_string_pretty(self).map_err(|source| LabError::Connection { path: path.to_owned(), source })?;
+        let text = serde_json::to_string_pretty(self)
+            .map_err(|source| LabError::Connection { path: path.to_owned(), source })?;
         let mut unfinished = path.as_os_str().to_owned();
         unfinished.push(format!(".{}", std::process::id()));
         let unfinished = Path::new(&unfinished);
@@ -92,7 +94,20 @@ impl Connection {
 
     /// Whether the lab still answers at its control API, within `patience`.
     pub async fn is_alive(&self, patience: Duration) -> bool {
-        let answer = crate::control::client::status(self);
-        matches!(tokio::time::timeout(patience, answer).await, Ok(Ok(_)))
+        self.status(patience).await.is_ok()
+    }
+
+    /// What runs in the lab.
+    ///
+    /// # Errors
+    /// If the lab does not answer within `patience`, or answers with something else.
+    pub async fn status(&self, patience: Duration) -> Result<Status, LabError> {
+        let failed = |source| LabError::NoAnswer { url: self.url.clone(), source };
+        match tokio::time::timeout(patience, crate::control::client::status(self)).await {
+            Ok(answer) => answer.map_err(failed),
+            Err(_) => {
+                Err(failed(std::io::Error::new(std::io::ErrorKind::TimedOut, format!("no answer within {patience:?}"))))
+            }
+        }
     }
 }

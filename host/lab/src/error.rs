@@ -44,6 +44,14 @@ pub enum LabError {
         /// What is wrong with it.
         source: serde_json::Error,
     },
+    /// A lab that should run does not answer.
+    #[error("the lab at `{url}` does not answer")]
+    NoAnswer {
+        /// Its control API.
+        url: String,
+        /// Why not.
+        source: std::io::Error,
+    },
     /// A `--lab-fault` that does not exist or lacks its argument.
     #[error(transparent)]
     Fault(#[from] crate::fault::UnknownFault),

@@ -107,7 +107,11 @@ const CATALOGUE: &[Described] = &[
     ),
     described("machine-slow", Argument::None, "machines take ten times as long"),
     described("etcd-stuck", Argument::None, "the external etcd never becomes ready"),
-    described("provider-crashloop", Argument::Required("NAME"), "the controller of provider NAME never becomes available"),
+    described(
+        "provider-crashloop",
+        Argument::Required("NAME"),
+        "the controller of provider NAME never becomes available",
+    ),
     described("cni-missing", Argument::None, "nodes never become ready: there is no container network"),
     described("webhook-late", Argument::None, "webhooks refuse for a while after their controller is available"),
     described("api-unavailable", Argument::Required("N"), "the API of each cluster answers 503 N times"),
@@ -185,7 +189,9 @@ impl FromStr for Fault {
             .find(|one| one.name == name.trim())
             .ok_or_else(|| refuse("there is none of that name; the faults are".to_owned()))?;
         match (described.argument, argument) {
-            (Argument::None, Some(_)) => return Err(refuse(format!("`{}` takes no argument; the faults are", described.name))),
+            (Argument::None, Some(_)) => {
+                return Err(refuse(format!("`{}` takes no argument; the faults are", described.name)));
+            }
             (Argument::Required(wanted), None) => {
                 return Err(refuse(format!("`{}` needs `:{wanted}` after it; the faults are", described.name)));
             }
@@ -380,7 +386,10 @@ mod tests {
 
     #[test]
     fn a_path_means_itself_or_what_ends_in_it() {
-        let faults = Faults::new(["template-missing:ubuntu".parse().unwrap(), "datastore-missing:/dc/datastore/a".parse().unwrap()]);
+        let faults = Faults::new([
+            "template-missing:ubuntu".parse().unwrap(),
+            "datastore-missing:/dc/datastore/a".parse().unwrap(),
+        ]);
         assert!(faults.template_missing("/dc/vm/Templates/ubuntu"));
         assert!(!faults.template_missing("/dc/vm/Templates/kubuntu"));
         assert!(faults.datastore_missing("/dc/datastore/a"));

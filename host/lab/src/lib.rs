@@ -17,6 +17,7 @@ pub mod tls;
 pub mod vcenter;
 
 pub use connection::{Connection, EndpointAddress};
+pub use control::{ClusterStatus, Status, VcenterStatus};
 pub use error::LabError;
 pub use fault::{Fault, Faults};
 pub use lab::{Lab, LabOptions};

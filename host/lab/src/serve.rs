@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -28,7 +28,7 @@ const HANDSHAKE: Duration = Duration::from_secs(10);
 pub(crate) struct Listening {
     address: SocketAddr,
     stop: watch::Sender<bool>,
-    task: Option<JoinHandle<()>>,
+    task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Listening {
@@ -38,9 +38,10 @@ impl Listening {
     }
 
     /// Ends all connections and frees the port; returns when that is done.
-    pub(crate) async fn stop(&mut self) {
+    pub(crate) async fn stop(&self) {
         let _ = self.stop.send(true);
-        if let Some(task) = self.task.take() {
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(task) = task {
             // The task can only have been cancelled with the runtime, and then everything has ended.
             let _ = task.await;
         }
@@ -63,7 +64,12 @@ pub(crate) async fn bind(listen: IpAddr) -> Result<(TcpListener, SocketAddr), La
 }
 
 /// Serves requests until it is stopped. Each request reaches `answer` with its whole body and the address of the client.
-pub(crate) fn serve<A, F>(listener: TcpListener, address: SocketAddr, tls: Arc<rustls::ServerConfig>, answer: A) -> Listening
+pub(crate) fn serve<A, F>(
+    listener: TcpListener,
+    address: SocketAddr,
+    tls: Arc<rustls::ServerConfig>,
+    answer: A,
+) -> Listening
 where
     A: Fn(Request<Bytes>, SocketAddr) -> F + Clone + Send + Sync + 'static,
     F: Future<Output = Response<Full<Bytes>>> + Send + 'static,
@@ -92,7 +98,7 @@ where
         drop(listener);
         connections.shutdown().await;
     });
-    Listening { address, stop, task: Some(task) }
+    Listening { address, stop, task: Mutex::new(Some(task)) }
 }
 
 async fn connection<A, F>(acceptor: TlsAcceptor, stream: tokio::net::TcpStream, peer: SocketAddr, answer: A)
@@ -128,7 +134,11 @@ pub(crate) fn plain(status: StatusCode, text: &str) -> Response<Full<Bytes>> {
 }
 
 /// A response of this content type.
-pub(crate) fn response(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response<Full<Bytes>> {
+pub(crate) fn response(
+    status: StatusCode,
+    content_type: &'static str,
+    body: impl Into<Bytes>,
+) -> Response<Full<Bytes>> {
     let mut response = Response::new(Full::new(body.into()));
     *response.status_mut() = status;
     response.headers_mut().insert(http::header::CONTENT_TYPE, http::HeaderValue::from_static(content_type));

@@ -104,7 +104,13 @@ pub(crate) fn retrieve(specs: &[FilterSpec], source: &dyn Source) -> Result<Vec<
         for set in &spec.properties {
             check(set)?;
         }
-        let mut walk = Walk { source, names: BTreeMap::new(), selected: Vec::new(), known: BTreeSet::new(), walked: BTreeSet::new() };
+        let mut walk = Walk {
+            source,
+            names: BTreeMap::new(),
+            selected: Vec::new(),
+            known: BTreeSet::new(),
+            walked: BTreeSet::new(),
+        };
         for object in &spec.objects {
             if !source.exists(&object.object) {
                 return Err(SoapFault::object_not_found(&object.object));
@@ -211,7 +217,8 @@ impl<'a> Walk<'a> {
                 if !schema::has_property(&object.kind, first(&traversal.path)) {
                     return Err(SoapFault::invalid_property(&traversal.path));
                 }
-                let targets = value_at(&object, &traversal.path, self.source).map(|value| value.targets()).unwrap_or_default();
+                let targets =
+                    value_at(&object, &traversal.path, self.source).map(|value| value.targets()).unwrap_or_default();
                 for target in targets.into_iter().filter(|target| self.source.exists(target)) {
                     if !traversal.skip {
                         self.select(&target);

@@ -112,7 +112,11 @@ pub(crate) fn write_field(out: &mut String, name: &str, data: &Data) {
         }
         Data::Ref(one) => write_ref(out, name, one),
         Data::Record(record) => {
-            let _ = if record.said { write!(out, "<{name} xsi:type=\"{}\">", record.kind) } else { write!(out, "<{name}>") };
+            let _ = if record.said {
+                write!(out, "<{name} xsi:type=\"{}\">", record.kind)
+            } else {
+                write!(out, "<{name}>")
+            };
             write_fields(out, &record.fields);
             let _ = write!(out, "</{name}>");
         }

@@ -76,7 +76,12 @@ impl Filling<'_> {
         world.libraries.push(Library { id, name: "eks-a-templates".to_owned(), datastore });
     }
 
-    fn clusters(&self, inventory: &mut Inventory, datacenter: &Datacenter, wanted: &WantedDatacenter) -> BTreeMap<Vec<String>, Cluster> {
+    fn clusters(
+        &self,
+        inventory: &mut Inventory,
+        datacenter: &Datacenter,
+        wanted: &WantedDatacenter,
+    ) -> BTreeMap<Vec<String>, Cluster> {
         let mut clusters = BTreeMap::new();
         let root_pool_wanted = wanted.pools.iter().any(|pool| pool.path.is_empty());
         if self.faults.has(&Fault::ResourcePoolMissing) && root_pool_wanted {
@@ -116,7 +121,11 @@ impl Filling<'_> {
             let Some((name, folders)) = path.split_last() else { continue };
             let folder = inventory.folders(&datacenter.network, folders.iter().map(String::as_str));
             // Every new vCenter has a network of this name on standard switches; others are port groups of distributed ones.
-            let network = if name == "VM Network" { inventory.network(&folder, name) } else { inventory.portgroup(&folder, &switch, name) };
+            let network = if name == "VM Network" {
+                inventory.network(&folder, name)
+            } else {
+                inventory.portgroup(&folder, &switch, name)
+            };
             chosen.get_or_insert(network);
         }
         if inventory.child(&datacenter.network, "VM Network").is_none() && !self.faults.has(&Fault::NetworkMissing) {
@@ -125,7 +134,13 @@ impl Filling<'_> {
         chosen
     }
 
-    fn datastores(&self, inventory: &mut Inventory, datacenter: &Datacenter, wanted: &WantedDatacenter, dc_path: &str) -> Option<Ref> {
+    fn datastores(
+        &self,
+        inventory: &mut Inventory,
+        datacenter: &Datacenter,
+        wanted: &WantedDatacenter,
+        dc_path: &str,
+    ) -> Option<Ref> {
         let mut chosen = None;
         for (path, asked) in &wanted.datastores {
             if self.faults.datastore_missing(&format!("{dc_path}/datastore/{}", path.join("/"))) {
@@ -157,7 +172,9 @@ impl Filling<'_> {
             for (path, cluster) in clusters {
                 let is_twin = twins && path.last().is_some_and(|name| name.ends_with("-twin"));
                 if Some(path) == home || is_twin {
-                    pool.path.iter().fold(cluster.root_pool.clone(), |parent, name| inventory.pool(&parent, &cluster.reference, name));
+                    pool.path.iter().fold(cluster.root_pool.clone(), |parent, name| {
+                        inventory.pool(&parent, &cluster.reference, name)
+                    });
                 }
             }
             made.push(pool.path.clone());
@@ -230,8 +247,12 @@ fn connect(inventory: &mut Inventory, datacenter: &Datacenter, clusters: &BTreeM
         .filter_map(|cluster| inventory.get(&cluster.reference)?.links.get("host").cloned())
         .flatten()
         .collect();
-    let members: Vec<Ref> =
-        clusters.values().map(|cluster| cluster.reference.clone()).chain(hosts.iter().cloned()).chain([datacenter.reference.clone()]).collect();
+    let members: Vec<Ref> = clusters
+        .values()
+        .map(|cluster| cluster.reference.clone())
+        .chain(hosts.iter().cloned())
+        .chain([datacenter.reference.clone()])
+        .collect();
     for member in &members {
         for datastore in &datastores {
             inventory.link(member, "datastore", datastore);

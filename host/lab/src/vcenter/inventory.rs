@@ -31,7 +31,13 @@ impl Inventory {
     pub(crate) fn new(seed: u64) -> Self {
         let root = Ref::new("Folder", "group-d1");
         let mut inventory = Self { entities: BTreeMap::new(), root: root.clone(), next: 1, seed };
-        inventory.put(root, "Datacenters", None, vec![("childType", data::strings(&["Folder", "Datacenter"]))], &["childEntity"]);
+        inventory.put(
+            root,
+            "Datacenters",
+            None,
+            vec![("childType", data::strings(&["Folder", "Datacenter"]))],
+            &["childEntity"],
+        );
         inventory
     }
 
@@ -73,7 +79,8 @@ impl Inventory {
         links: &[&'static str],
     ) {
         let links = links.iter().map(|link| (*link, Vec::new())).collect();
-        let entity = Entity { reference: reference.clone(), name: name.to_owned(), parent: parent.cloned(), properties, links };
+        let entity =
+            Entity { reference: reference.clone(), name: name.to_owned(), parent: parent.cloned(), properties, links };
         self.entities.insert(reference, entity);
     }
 
@@ -179,7 +186,8 @@ impl Entity {
             "effectiveRole" => Some(Data::List { item: "int", items: vec![data::int(-1)] }),
             "alarmActionsEnabled" => Some(data::boolean(true)),
             _ => {
-                let set = self.properties.iter().find(|(property, _)| *property == name).map(|(_, value)| value.clone());
+                let set =
+                    self.properties.iter().find(|(property, _)| *property == name).map(|(_, value)| value.clone());
                 set.or_else(|| self.links.get(name).map(|list| data::references(list.clone())))
             }
         }

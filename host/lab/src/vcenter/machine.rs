@@ -15,10 +15,17 @@ impl Inventory {
         let reference = self.fresh("VirtualMachine", "vm-");
         let uuid = self.uuid(&format!("vm/{}/{}", folder.id, machine.name));
         let instance = self.uuid(&format!("instance/{}/{}", folder.id, machine.name));
-        let store = machine.datastore.and_then(|datastore| self.get(datastore)).map(|entity| entity.name.clone()).unwrap_or_default();
+        let store = machine
+            .datastore
+            .and_then(|datastore| self.get(datastore))
+            .map(|entity| entity.name.clone())
+            .unwrap_or_default();
         let file = |ending: &str| format!("[{store}] {0}/{0}{ending}", machine.name);
         let switch_uuid = machine.network.and_then(|network| self.switch_of(network));
-        let devices = Data::List { item: "VirtualDevice", items: devices(machine, switch_uuid.as_deref(), &file(".vmdk"), &uuid) };
+        let devices = Data::List {
+            item: "VirtualDevice",
+            items: devices(machine, switch_uuid.as_deref(), &file(".vmdk"), &uuid),
+        };
         let runtime = runtime(machine.host);
         let snapshot = self.fresh("VirtualMachineSnapshot", "snapshot-");
         let config = config(machine, &uuid, &instance, &file(".vmx"), devices, now);
@@ -238,7 +245,11 @@ fn devices(machine: &Machine<'_>, switch_uuid: Option<&str>, vmdk: &str, uuid: &
     );
     let mut ethernet = vec![("backing", card), ("connectable", connectable)];
     ethernet.extend(at(100, 7));
-    ethernet.extend([("addressType", text("assigned")), ("macAddress", text("00:50:56:00:00:01")), ("wakeOnLanEnabled", boolean(true))]);
+    ethernet.extend([
+        ("addressType", text("assigned")),
+        ("macAddress", text("00:50:56:00:00:01")),
+        ("wakeOnLanEnabled", boolean(true)),
+    ]);
     let mut video: Vec<(&'static str, Data)> = at(100, 0).into();
     video.push(("videoRamSizeInKB", long(4_096)));
     let scsi = vec![
@@ -253,8 +264,20 @@ fn devices(machine: &Machine<'_>, switch_uuid: Option<&str>, vmdk: &str, uuid: &
     vec![
         device("VirtualIDEController", 200, "IDE 0", "IDE 0", vec![("busNumber", int(0))]),
         device("VirtualIDEController", 201, "IDE 1", "IDE 1", vec![("busNumber", int(1))]),
-        device("VirtualPS2Controller", 300, "PS2 controller 0", "PS2 controller 0", vec![("busNumber", int(0)), ("device", numbers(&[600, 700]))]),
-        device("VirtualPCIController", 100, "PCI controller 0", "PCI controller 0", vec![("busNumber", int(0)), ("device", numbers(&[500, 1000, 4000]))]),
+        device(
+            "VirtualPS2Controller",
+            300,
+            "PS2 controller 0",
+            "PS2 controller 0",
+            vec![("busNumber", int(0)), ("device", numbers(&[600, 700]))],
+        ),
+        device(
+            "VirtualPCIController",
+            100,
+            "PCI controller 0",
+            "PCI controller 0",
+            vec![("busNumber", int(0)), ("device", numbers(&[500, 1000, 4000]))],
+        ),
         device("VirtualSIOController", 400, "SIO controller 0", "SIO controller 0", vec![("busNumber", int(0))]),
         device("VirtualKeyboard", 600, "Keyboard", "Keyboard", at(300, 0).into()),
         device("VirtualPointingDevice", 700, "Pointing device", "Pointing device; Device", at(300, 1).into()),

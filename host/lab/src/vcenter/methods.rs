@@ -79,7 +79,8 @@ fn login(state: &State, method: &Element, caller: &Caller) -> Result<Answer, Soa
             return Err(SoapFault::invalid_login());
         }
         let key = uuid::Uuid::new_v4().to_string();
-        let session = Session::new(key.clone(), username, state.clock.now(), caller.address.clone(), caller.agent.clone());
+        let session =
+            Session::new(key.clone(), username, state.clock.now(), caller.address.clone(), caller.agent.clone());
         let answer = Answer { login: Some(key.clone()), ..Answer::value(&session.to_data()) };
         sessions.soap.insert(key, session);
         sessions.logins += 1;
@@ -185,7 +186,8 @@ impl Call<'_> {
     }
 
     fn entity(&self, field: &str) -> Result<Ref, SoapFault> {
-        let entity = self.method.child(field).map(Element::reference).ok_or_else(|| SoapFault::invalid_argument(field))?;
+        let entity =
+            self.method.child(field).map(Element::reference).ok_or_else(|| SoapFault::invalid_argument(field))?;
         self.known(entity)
     }
 
@@ -223,7 +225,8 @@ impl Call<'_> {
             return Err(SoapFault::invalid_type(unknown));
         }
         let below = self.state.contents.inventory.below(&container, self.method.is_true("recursive"));
-        let view = below.into_iter().filter(|one| types.is_empty() || types.iter().any(|kind| schema::is_a(&one.kind, kind)));
+        let view =
+            below.into_iter().filter(|one| types.is_empty() || types.iter().any(|kind| schema::is_a(&one.kind, kind)));
         let view: Vec<Ref> = view.collect();
         let id = self.fresh_id()?;
         self.session()?.views.insert(id.clone(), view);
@@ -238,8 +241,11 @@ impl Call<'_> {
     fn retrieve(&mut self) -> Result<Answer, SoapFault> {
         if self.key.is_none() {
             // Without a session only the objects that a login needs may be read.
-            let objects = self.method.all("specSet").flat_map(|spec| spec.all("objectSet")).filter_map(|set| set.child("obj"));
-            let closed = objects.map(Element::reference).find(|object| !matches!(object.kind.as_str(), "ServiceInstance" | "SessionManager"));
+            let objects =
+                self.method.all("specSet").flat_map(|spec| spec.all("objectSet")).filter_map(|set| set.child("obj"));
+            let closed = objects
+                .map(Element::reference)
+                .find(|object| !matches!(object.kind.as_str(), "ServiceInstance" | "SessionManager"));
             if let Some(closed) = closed {
                 return Err(SoapFault::not_authenticated(&closed));
             }
@@ -253,7 +259,8 @@ impl Call<'_> {
             });
             return Ok(Answer::new(all));
         }
-        let most = self.method.child("options").and_then(|options| options.text_of("maxObjects").parse().ok()).unwrap_or(0);
+        let most =
+            self.method.child("options").and_then(|options| options.text_of("maxObjects").parse().ok()).unwrap_or(0);
         self.page(objects, most)
     }
 
@@ -295,7 +302,8 @@ impl Call<'_> {
     /// The inventory never changes: the first answer says everything, and each later one comes when the wait is over and says nothing.
     fn wait_for_updates(&mut self) -> Result<Answer, SoapFault> {
         let collector = self.this.id.clone();
-        let filters = self.session()?.collectors.get(&collector).map(|collector| collector.filters.clone()).unwrap_or_default();
+        let filters =
+            self.session()?.collectors.get(&collector).map(|collector| collector.filters.clone()).unwrap_or_default();
         let version = filters.len().to_string();
         if self.method.text_of("version") == version {
             let limit = self.method.child("options").and_then(|options| options.text_of("maxWaitSeconds").parse().ok());
@@ -359,7 +367,10 @@ impl Call<'_> {
             data::write_ref(&mut inside, "entity", &entity);
             for id in self.method.all("privId") {
                 let (name, granted) = (escape(id.text.trim()), ours && is_privilege(id));
-                let _ = write!(inside, "<privAvailability><privId>{name}</privId><isGranted>{granted}</isGranted></privAvailability>");
+                let _ = write!(
+                    inside,
+                    "<privAvailability><privId>{name}</privId><isGranted>{granted}</isGranted></privAvailability>"
+                );
             }
             inside.push_str("</returnval>");
         }

@@ -75,7 +75,10 @@ pub struct Vcenter {
 enum Face {
     Listening(Listening),
     /// The port is taken, so that nobody else gets it, and nobody answers.
-    Silent { address: SocketAddr, _held: TcpSocket },
+    Silent {
+        address: SocketAddr,
+        _held: TcpSocket,
+    },
 }
 
 /// How many sessions there are and were.
@@ -93,7 +96,10 @@ pub struct SessionCount {
 
 impl std::fmt::Debug for Vcenter {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Vcenter").field("servers", &self.servers).field("address", &self.address()).finish_non_exhaustive()
+        out.debug_struct("Vcenter")
+            .field("servers", &self.servers)
+            .field("address", &self.address())
+            .finish_non_exhaustive()
     }
 }
 
@@ -109,7 +115,8 @@ impl Vcenter {
         }
         let faults = options.faults;
         let now = options.clock.now();
-        let filling = Filling { wanted: &wanted, faults, eksd_releases: options.eksd_releases, seed: options.seed, now };
+        let filling =
+            Filling { wanted: &wanted, faults, eksd_releases: options.eksd_releases, seed: options.seed, now };
         let state = Arc::new(State {
             contents: filling.fill(),
             sessions: std::sync::Mutex::default(),
@@ -174,8 +181,8 @@ impl Vcenter {
     }
 
     /// Ends all connections and frees the port.
-    pub async fn stop(mut self) {
-        if let Face::Listening(listening) = &mut self.face {
+    pub async fn stop(&self) {
+        if let Face::Listening(listening) = &self.face {
             listening.stop().await;
         }
     }
@@ -192,7 +199,11 @@ fn silent(listen: IpAddr) -> Result<Face, LabError> {
 }
 
 /// TLS with a certificate for each server of the spec and for the address itself, so that a browser and `govc` can come directly.
-fn server_tls(ca: &CertificateAuthority, servers: &[String], listen: IpAddr) -> Result<Arc<rustls::ServerConfig>, LabError> {
+fn server_tls(
+    ca: &CertificateAuthority,
+    servers: &[String],
+    listen: IpAddr,
+) -> Result<Arc<rustls::ServerConfig>, LabError> {
     let mut names: Vec<&str> = Vec::new();
     let mut addresses = vec![listen, IpAddr::from([127, 0, 0, 1])];
     for server in servers {

@@ -79,7 +79,13 @@ impl Inventory {
         let mut folder = |name: &str, property: &'static str, prefix: &str| {
             let folder = self.fresh("Folder", prefix);
             let (_, children) = folder_shape(&folder);
-            self.put(folder.clone(), name, Some(&reference), vec![("childType", data::strings(children))], &["childEntity"]);
+            self.put(
+                folder.clone(),
+                name,
+                Some(&reference),
+                vec![("childType", data::strings(children))],
+                &["childEntity"],
+            );
             self.set(&reference, property, Data::Ref(folder.clone()));
             folder
         };
@@ -98,7 +104,11 @@ impl Inventory {
         let root_pool = self.pool(&reference, &reference, "Resources");
         self.set(&reference, "resourcePool", Data::Ref(root_pool.clone()));
         for number in 1..=hosts {
-            self.host(&reference, &format!("esx-{number}.{}.lab.test", name.to_ascii_lowercase().replace([' ', '/'], "-")), now);
+            self.host(
+                &reference,
+                &format!("esx-{number}.{}.lab.test", name.to_ascii_lowercase().replace([' ', '/'], "-")),
+                now,
+            );
         }
         let hosts = i32::try_from(hosts).unwrap_or(i32::MAX);
         let (cores, memory) = (i32::from(HOST_CORES) * hosts, HOST_MEMORY * i64::from(hosts));
@@ -246,7 +256,13 @@ impl Inventory {
                     ("reservation", long(0)),
                     ("expandableReservation", boolean(true)),
                     ("limit", long(-1)),
-                    ("shares", record("SharesInfo", vec![("shares", int(4_000)), ("level", enumeration("SharesLevel", "normal"))])),
+                    (
+                        "shares",
+                        record(
+                            "SharesInfo",
+                            vec![("shares", int(4_000)), ("level", enumeration("SharesLevel", "normal"))],
+                        ),
+                    ),
                 ],
             )
         };
@@ -322,7 +338,13 @@ impl Inventory {
             ],
         );
         let host = Data::List { item: "DatastoreHostMount", items: Vec::new() };
-        self.put(reference.clone(), name, Some(folder), vec![("info", info), ("summary", summary), ("host", host)], &["vm"]);
+        self.put(
+            reference.clone(),
+            name,
+            Some(folder),
+            vec![("info", info), ("summary", summary), ("host", host)],
+            &["vm"],
+        );
         self.link(folder, "childEntity", &reference);
         reference
     }
@@ -332,7 +354,13 @@ impl Inventory {
         let reference = self.fresh("VmwareDistributedVirtualSwitch", "dvs-");
         let uuid = self.uuid(&format!("switch/{name}"));
         let summary = record("DVSSummary", vec![("name", text(name)), ("uuid", text(&uuid)), ("numPorts", int(512))]);
-        self.put(reference.clone(), name, Some(folder), vec![("summary", summary), ("uuid", text(uuid))], &["portgroup"]);
+        self.put(
+            reference.clone(),
+            name,
+            Some(folder),
+            vec![("summary", summary), ("uuid", text(uuid))],
+            &["portgroup"],
+        );
         self.link(folder, "childEntity", &reference);
         reference
     }
@@ -352,11 +380,8 @@ impl Inventory {
                 ("uplink", boolean(false)),
             ],
         );
-        let properties = vec![
-            ("summary", network_summary(&reference, name)),
-            ("config", config),
-            ("key", text(&reference.id)),
-        ];
+        let properties =
+            vec![("summary", network_summary(&reference, name)), ("config", config), ("key", text(&reference.id))];
         self.put(reference.clone(), name, Some(folder), properties, &["host", "vm"]);
         self.link(folder, "childEntity", &reference);
         self.link(switch, "portgroup", &reference);
@@ -376,7 +401,12 @@ impl Inventory {
 fn network_summary(reference: &Ref, name: &str) -> Data {
     derived(
         "NetworkSummary",
-        vec![("network", Data::Ref(reference.clone())), ("name", text(name)), ("accessible", boolean(true)), ("ipPoolName", text(""))],
+        vec![
+            ("network", Data::Ref(reference.clone())),
+            ("name", text(name)),
+            ("accessible", boolean(true)),
+            ("ipPoolName", text("")),
+        ],
     )
 }
 

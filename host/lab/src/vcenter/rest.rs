@@ -103,10 +103,16 @@ fn parameter(query: &str, name: &str) -> Option<String> {
 }
 
 fn login(state: &State, form: Form, headers: &HeaderMap) -> RestAnswer {
-    let basic = headers.get(http::header::AUTHORIZATION).and_then(|value| value.to_str().ok()).and_then(|value| value.strip_prefix("Basic "));
+    let basic = headers
+        .get(http::header::AUTHORIZATION)
+        .and_then(|value| value.to_str().ok())
+        .and_then(|value| value.strip_prefix("Basic "));
     let decoded = basic.and_then(|encoded| base64::engine::general_purpose::STANDARD.decode(encoded.trim()).ok());
     let pair = decoded.and_then(|bytes| String::from_utf8(bytes).ok());
-    let right = pair.as_deref().and_then(|pair| pair.split_once(':')).filter(|(user, password)| state.login_is_right(user, password));
+    let right = pair
+        .as_deref()
+        .and_then(|pair| pair.split_once(':'))
+        .filter(|(user, password)| state.login_is_right(user, password));
     let Some((user, _)) = right else {
         state.with_sessions(|sessions| sessions.refused += 1);
         return refused(form, Refusal::Unauthenticated);
@@ -138,7 +144,11 @@ fn session_of(state: &State, headers: &HeaderMap) -> Option<String> {
 fn session(state: &State, form: Form, key: &str, request: &RestRequest<'_>) -> RestAnswer {
     if *request.method == Method::DELETE {
         state.with_sessions(|sessions| sessions.rest.remove(key));
-        return RestAnswer { status: if form == Form::Rest { StatusCode::OK } else { StatusCode::NO_CONTENT }, body: None, login: None };
+        return RestAnswer {
+            status: if form == Form::Rest { StatusCode::OK } else { StatusCode::NO_CONTENT },
+            body: None,
+            login: None,
+        };
     }
     let asks = *request.method == Method::GET || action(request.query) == "get";
     let found = state.with_sessions(|sessions| sessions.rest.get(key).cloned()).filter(|_| asks);
@@ -172,7 +182,12 @@ fn read(state: &State, path: &str, request: &RestRequest<'_>) -> Result<Value, R
                     Some(id) => id,
                     None => body()?.get("category_id").and_then(Value::as_str).unwrap_or_default().to_owned(),
                 };
-                Ok(tags.tags.iter().filter(|one| one.category == category).map(|one| Value::from(one.id.clone())).collect())
+                Ok(tags
+                    .tags
+                    .iter()
+                    .filter(|one| one.category == category)
+                    .map(|one| Value::from(one.id.clone()))
+                    .collect())
             }
             ("tag-association", id, action) => associations(state, id.as_deref(), action, &body()?),
             _ => Err(Refusal::NotFound),
@@ -196,7 +211,11 @@ fn read(state: &State, path: &str, request: &RestRequest<'_>) -> Result<Value, R
         }
         (rest, "") => {
             let id = rest.strip_prefix("library/").or_else(|| rest.strip_prefix("local-library/")).map(by_id);
-            libraries.iter().find(|one| Some(&one.id) == id.as_ref()).map(|one| library(state, one)).ok_or(Refusal::NotFound)
+            libraries
+                .iter()
+                .find(|one| Some(&one.id) == id.as_ref())
+                .map(|one| library(state, one))
+                .ok_or(Refusal::NotFound)
         }
         _ => Err(Refusal::NotFound),
     }
@@ -220,7 +239,8 @@ fn tag(one: &Tag) -> Value {
 }
 
 fn library(state: &State, one: &Library) -> Value {
-    let backings: Vec<Value> = one.datastore.iter().map(|store| json!({"type": "DATASTORE", "datastore_id": store.id})).collect();
+    let backings: Vec<Value> =
+        one.datastore.iter().map(|store| json!({"type": "DATASTORE", "datastore_id": store.id})).collect();
     let now = state.clock.now().to_string();
     json!({
         "id": one.id, "name": one.name, "type": "LOCAL", "description": "", "version": "1", "server_guid": state.contents.inventory.uuid("instance"),

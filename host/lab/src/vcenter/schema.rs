@@ -24,7 +24,14 @@ const ENTITY: &[&str] = &[
 /// The base of a type, if it has one among the types that a client may name.
 fn base(kind: &str) -> Option<&'static str> {
     Some(match kind {
-        "Folder" | "Datacenter" | "ComputeResource" | "HostSystem" | "ResourcePool" | "Datastore" | "Network" | "DistributedVirtualSwitch"
+        "Folder"
+        | "Datacenter"
+        | "ComputeResource"
+        | "HostSystem"
+        | "ResourcePool"
+        | "Datastore"
+        | "Network"
+        | "DistributedVirtualSwitch"
         | "VirtualMachine" => "ManagedEntity",
         "ClusterComputeResource" => "ComputeResource",
         "VirtualApp" => "ResourcePool",
@@ -59,12 +66,26 @@ fn own(kind: &str) -> &'static [&'static str] {
         "Datacenter" => {
             &["configuration", "datastore", "datastoreFolder", "hostFolder", "network", "networkFolder", "vmFolder"]
         }
-        "ComputeResource" => {
-            &["configurationEx", "datastore", "environmentBrowser", "host", "lifecycleManaged", "network", "resourcePool", "summary"]
-        }
-        "ClusterComputeResource" => {
-            &["actionHistory", "configuration", "drsFault", "drsRecommendation", "hciConfig", "migrationHistory", "recommendation", "summaryEx"]
-        }
+        "ComputeResource" => &[
+            "configurationEx",
+            "datastore",
+            "environmentBrowser",
+            "host",
+            "lifecycleManaged",
+            "network",
+            "resourcePool",
+            "summary",
+        ],
+        "ClusterComputeResource" => &[
+            "actionHistory",
+            "configuration",
+            "drsFault",
+            "drsRecommendation",
+            "hciConfig",
+            "migrationHistory",
+            "recommendation",
+            "summaryEx",
+        ],
         "HostSystem" => &[
             "answerFileValidationResult",
             "answerFileValidationState",
@@ -86,7 +107,9 @@ fn own(kind: &str) -> &'static [&'static str] {
             "systemResources",
             "vm",
         ],
-        "ResourcePool" => &["childConfiguration", "config", "namespace", "owner", "resourcePool", "runtime", "summary", "vm"],
+        "ResourcePool" => {
+            &["childConfiguration", "config", "namespace", "owner", "resourcePool", "runtime", "summary", "vm"]
+        }
         "VirtualApp" => &["childLink", "datastore", "network", "parentFolder", "parentVApp", "vAppConfig"],
         "Datastore" => &["browser", "capability", "host", "info", "iormConfiguration", "summary", "vm"],
         "Network" => &["host", "summary", "vm"],

@@ -28,9 +28,10 @@ pub(crate) async fn answer(state: Arc<State>, request: Request<Bytes>, peer: Soc
         (&Method::POST, "/sdk" | "/sdk/" | "/sdk/vimService") => call(&state, &request, peer).await,
         (&Method::GET, "/sdk/vimServiceVersions.xml") => response(StatusCode::OK, XML, soap::SERVICE_VERSIONS),
         (_, "/sdk" | "/sdk/") => plain(StatusCode::METHOD_NOT_ALLOWED, "SOAP requests are sent with POST"),
-        (&Method::GET | &Method::HEAD, "/" | "/ui" | "/ui/") => {
-            plain(StatusCode::OK, "This is the vCenter of a kedge lab: simulated, with an API at /sdk, /api and /rest and no pages.\n")
-        }
+        (&Method::GET | &Method::HEAD, "/" | "/ui" | "/ui/") => plain(
+            StatusCode::OK,
+            "This is the vCenter of a kedge lab: simulated, with an API at /sdk, /api and /rest and no pages.\n",
+        ),
         _ if path.starts_with("/rest/") || path.starts_with("/api/") => rest_call(&state, &request),
         _ => plain(StatusCode::NOT_FOUND, "404 page not found\n"),
     }
@@ -45,9 +46,11 @@ async fn call(state: &State, request: &Request<Bytes>, peer: SocketAddr) -> Resp
     let Some(method) = envelope.child("Body").and_then(|body| body.children.first()) else {
         return refuse(&SoapFault::invalid_request("the envelope has no body"));
     };
-    let from_header = envelope.child("Header").map(|header| header.text_of("vcSessionCookie")).filter(|cookie| !cookie.is_empty());
+    let from_header =
+        envelope.child("Header").map(|header| header.text_of("vcSessionCookie")).filter(|cookie| !cookie.is_empty());
     let caller = Caller {
-        session: cookie(request.headers(), SESSION).or_else(|| from_header.map(|cookie| cookie.trim_matches('"').to_owned())),
+        session: cookie(request.headers(), SESSION)
+            .or_else(|| from_header.map(|cookie| cookie.trim_matches('"').to_owned())),
         address: peer.ip().to_string(),
         agent: request.headers().get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default().to_owned(),
     };

@@ -36,7 +36,11 @@ impl SoapFault {
     }
 
     pub(crate) fn object_not_found(object: &Ref) -> Self {
-        let message = format!("The object '{}:{}' has already been deleted or has not been completely created", object_type(object), object.id);
+        let message = format!(
+            "The object '{}:{}' has already been deleted or has not been completely created",
+            object_type(object),
+            object.id
+        );
         Self::new("ManagedObjectNotFound", message).with(|out| data::write_ref(out, "obj", object))
     }
 
@@ -63,7 +67,10 @@ impl SoapFault {
     }
 
     pub(crate) fn not_supported(method: &str) -> Self {
-        Self::new("NotSupported", format!("The lab's vCenter does not do `{method}`: it is there to look at, not to change"))
+        Self::new(
+            "NotSupported",
+            format!("The lab's vCenter does not do `{method}`: it is there to look at, not to change"),
+        )
     }
 }
 

@@ -106,7 +106,13 @@ impl Readable<'_> {
                     ("roleId", data::int(id)),
                     ("system", data::boolean(true)),
                     ("name", data::text(name)),
-                    ("info", data::derived("Description", vec![("label", data::text(label)), ("summary", data::text(summary))])),
+                    (
+                        "info",
+                        data::derived(
+                            "Description",
+                            vec![("label", data::text(label)), ("summary", data::text(summary))],
+                        ),
+                    ),
                     ("privilege", data::strings(&privileges)),
                 ],
             )
@@ -175,6 +181,9 @@ impl Source for Readable<'_> {
             "field",
             "setting",
         ];
-        names.into_iter().filter(|name| schema::has_property(&object.kind, name) && self.property(object, name).is_some()).collect()
+        names
+            .into_iter()
+            .filter(|name| schema::has_property(&object.kind, name) && self.property(object, name).is_some())
+            .collect()
     }
 }

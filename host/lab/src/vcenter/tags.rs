@@ -66,7 +66,12 @@ impl Tags {
     fn tag(&mut self, id: impl FnOnce() -> String, name: &str, category: &str) -> &mut Tag {
         let at = self.tags.iter().position(|tag| tag.name == name && tag.category == category);
         let at = at.unwrap_or_else(|| {
-            self.tags.push(Tag { id: id(), name: name.to_owned(), category: category.to_owned(), objects: BTreeSet::new() });
+            self.tags.push(Tag {
+                id: id(),
+                name: name.to_owned(),
+                category: category.to_owned(),
+                objects: BTreeSet::new(),
+            });
             self.tags.len() - 1
         });
         #[expect(clippy::indexing_slicing, reason = "the index was found or made in the lines above")]

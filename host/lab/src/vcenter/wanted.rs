@@ -58,7 +58,8 @@ impl Wanted {
     /// Reads the documents of a spec; those of other providers are passed over.
     pub(crate) fn from_documents(documents: &[Value]) -> Self {
         let mut wanted = Self::default();
-        let of_kind = |kind: &'static str| documents.iter().filter(move |document| string(field(document, "kind")) == kind);
+        let of_kind =
+            |kind: &'static str| documents.iter().filter(move |document| string(field(document, "kind")) == kind);
         let machines = kubernetes_versions(documents);
         for document in of_kind(DATACENTER) {
             let spec = field(document, "spec");
@@ -84,7 +85,9 @@ impl Wanted {
             wanted.datacenters.push(datacenter);
         }
         for machine in of_kind(MACHINE) {
-            wanted.tags.extend(items(field(field(machine, "spec"), "tags")).iter().map(string).filter(|tag| is_tag(tag)));
+            wanted
+                .tags
+                .extend(items(field(field(machine, "spec"), "tags")).iter().map(string).filter(|tag| is_tag(tag)));
         }
         wanted
     }
@@ -164,7 +167,10 @@ impl WantedDatacenter {
             Some(at) => {
                 let (cluster, pool) = path.split_at(at);
                 let cluster = Some(cluster.to_vec()).filter(|cluster| !cluster.is_empty());
-                WantedPool { cluster: cluster.or(in_cluster.cloned()), path: pool.get(1..).unwrap_or_default().to_vec() }
+                WantedPool {
+                    cluster: cluster.or(in_cluster.cloned()),
+                    path: pool.get(1..).unwrap_or_default().to_vec(),
+                }
             }
             None => WantedPool { cluster: in_cluster.cloned(), path },
         };
@@ -217,7 +223,8 @@ impl WantedDatacenter {
         for (path, template) in given {
             let relative = is_relative(&path);
             let path = if relative { path.get(1..).unwrap_or_default().to_vec() } else { path };
-            let same = joined.iter_mut().find(|(known, _)| if relative { known.ends_with(&path) } else { *known == path });
+            let same =
+                joined.iter_mut().find(|(known, _)| if relative { known.ends_with(&path) } else { *known == path });
             if let Some((_, known)) = same {
                 known.join(template);
             } else {
@@ -244,7 +251,8 @@ impl WantedTemplate {
     pub(crate) fn disk_gib(&self) -> i64 {
         let usual = if self.os_families.contains("bottlerocket") { 22 } else { 20 };
         let least = self.disks.first().copied().unwrap_or(usual);
-        self.linked.unwrap_or_else(|| if self.os_families.contains("bottlerocket") { usual } else { least.clamp(20, 25) })
+        self.linked
+            .unwrap_or_else(|| if self.os_families.contains("bottlerocket") { usual } else { least.clamp(20, 25) })
     }
 }
 
@@ -284,7 +292,9 @@ fn parts(path: &str) -> Vec<String> {
 
 /// Whether a tag is given as vCenter names tags; one that is not cannot exist.
 fn is_tag(id: &str) -> bool {
-    id.strip_prefix("urn:vmomi:InventoryServiceTag:").and_then(|rest| rest.strip_suffix(":GLOBAL")).is_some_and(|uuid| !uuid.is_empty())
+    id.strip_prefix("urn:vmomi:InventoryServiceTag:")
+        .and_then(|rest| rest.strip_suffix(":GLOBAL"))
+        .is_some_and(|uuid| !uuid.is_empty())
 }
 
 #[cfg(test)]
@@ -330,11 +340,8 @@ mod tests {
         assert_eq!(dc.templates.keys().collect::<Vec<_>>(), [&path("T/ubuntu")]);
         assert_eq!(
             dc.pools,
-            [
-                WantedPool { cluster: None, path: path("P") },
-                WantedPool { cluster: Some(path("C1")), path: path("P") }
-            ]
-            .into()
+            [WantedPool { cluster: None, path: path("P") }, WantedPool { cluster: Some(path("C1")), path: path("P") }]
+                .into()
         );
     }
 
@@ -363,14 +370,19 @@ mod tests {
         let new = &dc.templates[&path("Templates/new")];
         let old = &dc.templates[&path("Templates/old")];
         assert_eq!((&new.kubernetes, &new.os_families), (&["1.34".to_owned()].into(), &["ubuntu".to_owned()].into()));
-        assert_eq!((&old.kubernetes, &old.os_families), (&["1.30".to_owned()].into(), &["bottlerocket".to_owned()].into()));
+        assert_eq!(
+            (&old.kubernetes, &old.os_families),
+            (&["1.30".to_owned()].into(), &["bottlerocket".to_owned()].into())
+        );
         assert_eq!((new.disk_gib(), old.disk_gib()), (25, 22));
     }
 
     #[test]
     fn failure_domains_bring_their_compute_clusters() {
-        let wanted = Wanted::from_documents(&[datacenter(json!({"datacenter": "DC", "server": "vc.test", "network": "n",
-            "failureDomains": [{"computeCluster": "East", "resourcePool": "P", "datastore": "e", "folder": "f", "network": "e-net"}]}))]);
+        let wanted = Wanted::from_documents(&[datacenter(
+            json!({"datacenter": "DC", "server": "vc.test", "network": "n",
+            "failureDomains": [{"computeCluster": "East", "resourcePool": "P", "datastore": "e", "folder": "f", "network": "e-net"}]}),
+        )]);
         let dc = &wanted.datacenters[0];
         assert_eq!(dc.clusters, [path("East")].into());
         assert_eq!(dc.pools, [WantedPool { cluster: Some(path("East")), path: path("P") }].into());

@@ -117,7 +117,8 @@ fn element(start: &BytesStart<'_>, resolver: &NamespaceResolver) -> Result<Eleme
         if local.as_ref() != "type" {
             continue;
         }
-        let value = attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|error| error.to_string())?.into_owned();
+        let value =
+            attribute.normalized_value(XmlVersion::Implicit1_0).map_err(|error| error.to_string())?.into_owned();
         match namespace {
             ResolveResult::Bound(bound) if bound.as_ref() == INSTANCE => {
                 let local = value.rsplit(':').next().unwrap_or_default().to_owned();
@@ -143,7 +144,10 @@ mod tests {
         .unwrap();
         let login = &parsed.child("Body").unwrap().children[0];
         assert_eq!(login.name, "Login");
-        assert_eq!(login.child("_this").unwrap().reference(), crate::vcenter::data::Ref::new("SessionManager", "SessionManager"));
+        assert_eq!(
+            login.child("_this").unwrap().reference(),
+            crate::vcenter::data::Ref::new("SessionManager", "SessionManager")
+        );
         assert_eq!(login.exact_text_of("password"), " a&b< &");
         assert_eq!(login.child("selectSet").unwrap().xsi_type.as_deref(), Some("TraversalSpec"));
     }
