@@ -12,6 +12,7 @@ mod clock;
 mod cluster;
 mod crd;
 mod error;
+mod http;
 mod kind;
 pub mod object;
 mod patch;
@@ -19,7 +20,7 @@ mod resource;
 mod schema;
 mod selector;
 mod store;
- 
+
 
 pub use admission::{Admission, Operation};
 pub use clock::{Clock, StepClock, SystemClock};

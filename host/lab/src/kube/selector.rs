@@ -233,6 +233,13 @@ impl FieldSelector {
         Ok(Self { requirements })
     }
 
+    /// And whose name is this one.
+    pub(crate) fn with_name(mut self, name: &str) -> Self {
+        self.requirements
+            .push(("metadata.name".to_owned(), true, name.to_owned()));
+        self
+    }
+
     /// The fields that it asks about.
     pub(crate) fn fields(&self) -> impl Iterator<Item = &str> {
         self.requirements.iter().map(|(field, _, _)| field.as_str())

@@ -108,3 +108,11 @@ fn root_schema(type_name: &str) -> Arc<Schema> {
     add_type_and_metadata(&mut schema);
     Arc::new(schema)
 }
+
+/// The name of the type of a built-in resource.
+pub(crate) fn type_name(key: &ResourceKey) -> Option<&'static str> {
+    all()
+        .iter()
+        .find(|built_in| built_in.resource.key == *key)
+        .map(|built_in| built_in.type_name.as_str())
+}

@@ -19,9 +19,9 @@ use tokio::sync::watch as channel;
 pub use delete::Propagation;
 pub use watch::{Event, EventType, Gone, Watch};
 
-pub(crate) use lists::{ListQuery, Listed};
+pub(crate) use lists::{ListQuery, Listed, read_token};
 pub(crate) use state::Address;
-pub(crate) use write::{FieldValidation, Outcome, Request};
+pub(crate) use write::{FieldValidation, Outcome, Request, in_version};
 
 use super::admission::Admission;
 use super::clock::Clock;
@@ -141,6 +141,11 @@ impl Store {
         Watch::new(self.clone(), from)
     }
 
+    /// Follows all changes from now on.
+    pub fn watch_from_now(&self) -> Watch {
+        Watch::start(self.clone())
+    }
+
     fn since(&self, version: u64) -> Result<Vec<Arc<Event>>, ApiError> {
         self.read().since(version)
     }
@@ -195,6 +200,10 @@ impl Store {
                 format!("no matches for kind {kind}"),
             )
         })
+    }
+
+    pub(crate) fn find(&self, resource: &Resource, address: &Address) -> Option<Arc<Value>> {
+        self.read().get(&resource.key, address).cloned()
     }
 
     /// An object in its stored version. `namespace` is `None` for objects of the whole cluster.

@@ -61,6 +61,17 @@ impl Watch {
         })
     }
 
+    pub(crate) fn start(store: Store) -> Self {
+        let changed = store.changed();
+        let seen = store.latest();
+        Self {
+            store,
+            changed,
+            seen,
+            waiting: VecDeque::new(),
+        }
+    }
+
     /// The newest resource version that this watch has seen.
     pub fn seen(&self) -> u64 {
         self.seen
