@@ -11,7 +11,7 @@ pub struct Interrupter(Arc<watch::Sender<bool>>);
 
 /// The side of the run. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Interrupt(watch::Receiver<bool>, Arc<watch::Sender<bool>>);
+pub struct Interrupt(Arc<watch::Sender<bool>>);
 
 impl Interrupter {
     /// Asks. Asking twice is asking once.
@@ -23,9 +23,8 @@ impl Interrupter {
 impl Interrupt {
     /// A pair of the two sides.
     pub fn new() -> (Interrupter, Self) {
-        let (sender, receiver) = watch::channel(false);
-        let sender = Arc::new(sender);
-        (Interrupter(Arc::clone(&sender)), Self(receiver, sender))
+        let sender = Arc::new(watch::Sender::new(false));
+        (Interrupter(Arc::clone(&sender)), Self(sender))
     }
 
     /// One that never comes.
@@ -40,7 +39,7 @@ impl Interrupt {
 
     /// Comes back when the run is asked to stop.
     pub async fn asked(&self) {
-        let mut receiver = self.0.clone();
+        let mut receiver = self.0.subscribe();
         // The sender lives in `self`, so the channel cannot be closed while we wait.
         let _ = receiver.wait_for(|asked| *asked).await;
     }

@@ -7,19 +7,23 @@
 #![forbid(unsafe_code)]
 
 pub mod commands;
-//mod error;
+mod diagnosis;
+mod error;
 pub mod event;
 pub mod fetch;
 pub mod folder;
 pub mod interrupt;
 pub mod journal;
-//pub mod load;
+pub mod load;
 pub mod options;
 pub mod outcome;
+mod preflight;
+pub mod run;
 pub mod step;
-//pub mod steps;
+pub mod steps;
+pub mod teardown;
 
-//pub use error::WorkflowError;
+pub use error::WorkflowError;
 pub use event::{CheckMark, Event, Reporter, Silent};
 pub use interrupt::{Interrupt, Interrupter};
 pub use options::{Clock, EndpointOverride, Options, SpecInput, SystemClock, Timeouts};

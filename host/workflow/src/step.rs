@@ -93,7 +93,7 @@ impl From<crate::fetch::FetchError> for Failure {
 }
 
 /// One step of an operation on a cluster; `C` is what the steps of the operation share.
-#[async_trait]
+#[async_trait(?Send)]
 pub trait Step<C: Sync + ?Sized>: Send + Sync {
     /// A stable name in kebab case.
     fn id(&self) -> &'static str;
@@ -104,11 +104,6 @@ pub trait Step<C: Sync + ?Sized>: Send + Sync {
     /// The line that goes to standard output when the work begins.
     fn line(&self) -> Option<&'static str> {
         Some(self.title())
-    }
-
-    /// In words, what it would touch: for a dry run.
-    fn touches(&self, _context: &C) -> Vec<String> {
-        Vec::new()
     }
 
     /// The postcondition, looked up outside. An error means that it can't be found out.

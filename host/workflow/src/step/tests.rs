@@ -25,7 +25,7 @@ enum Death {
 
 struct Fake(&'static str);
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Step<World> for Fake {
     fn id(&self) -> &'static str {
         self.0
@@ -55,7 +55,7 @@ impl Step<World> for Fake {
 /// Never comes true, or can't be looked up.
 struct Broken(bool);
 
-#[async_trait]
+#[async_trait(?Send)]
 impl Step<World> for Broken {
     fn id(&self) -> &'static str {
         "broken"

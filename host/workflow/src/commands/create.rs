@@ -1,0 +1,202 @@
+//! Create: everything, and again = go on where it stopped.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError};
+
+use kedge_bootstrap::Driver;
+use kedge_plugin::NoAudit;
+use kedge_spec::provider::Placement;
+
+use super::offline::warn;
+use crate::error::WorkflowError;
+use crate::event::{Reporter, ReporterExt};
+use crate::folder::{Folder, Holder, Lock, Readers, SPEC};
+use crate::journal::{Entry, Inputs, Journal, Operation, Records};
+use crate::load::{self, Prepared};
+use crate::options::Options;
+use crate::outcome::{CreateOutcome, PlannedStep};
+use crate::preflight;
+use crate::run::{Run, title};
+use crate::step::Runner;
+use crate::steps::{self, cni_manifest, id};
+
+/// Creates the cluster of a spec. Run again with the same spec, release and plugin, it goes on at the first step whose
+/// postcondition does not hold; for a cluster that is done it says so.
+pub async fn create(options: &Options, reporter: Arc<dyn Reporter>) -> Result<CreateOutcome, WorkflowError> {
+    let driver = driver(options)?;
+    let prepared = load::load(options).await?;
+    warn(&prepared, reporter.as_ref());
+    cni_manifest(&prepared)?;
+    let secrets = prepared.secrets(options);
+    prepared.require_secrets(&secrets)?;
+    let components = prepared.component_manifests().await?;
+    if options.interrupt.is_asked() {
+        return Err(preflight::interrupted());
+    }
+    if options.dry_run {
+        return dry_run(options, &prepared, driver.as_ref(), Arc::new(secrets), reporter.as_ref()).await;
+    }
+
+    let (folder, _lock) = locked(options, prepared.name(), "create cluster", reporter.as_ref())?;
+    let journal = Journal::open(&folder, &options.version)?;
+    let inputs = inputs(&prepared, driver.as_ref());
+    begin(options, &prepared, &folder, &journal, &inputs, reporter.as_ref())?;
+    let run = Run::new(options.clone(), reporter, prepared, folder, journal, Arc::new(secrets), driver, components);
+    let steps = steps::create(run.driver.temporary());
+    let now = || options.clock.now();
+    let runner = Runner {
+        operation: Operation::Create,
+        journal: &run.journal,
+        reporter: run.reporter.as_ref(),
+        interrupt: &options.interrupt,
+        now: &now,
+    };
+    let ran = match runner.run(&steps, &run).await {
+        Ok(ran) => ran,
+        Err(stopped) => return Err(super::stopped(&run, &command(&run), stopped).await),
+    };
+    let records = run.journal.records();
+    let already = ran.now == 0 && records.iter().any(|r| r.entry == Entry::Finished && r.operation == Operation::Create);
+    if already {
+        run.note(format!("the cluster `{}` was created before: there is nothing to do", run.name()));
+    } else {
+        run.journal.add(options.clock.now(), Operation::Create, Entry::Finished)?;
+        run.reporter.line("🎉 Cluster created!");
+    }
+    let checks = run.checks.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
+    let done = steps.iter().skip(ran.already);
+    Ok(CreateOutcome {
+        cluster: run.name().to_owned(),
+        folder: run.folder.path().to_owned(),
+        kubeconfig: run.folder.path_of(&run.folder.kubeconfig_file()),
+        already,
+        dry_run: false,
+        steps: done.map(|s| PlannedStep { id: s.id().into(), title: s.title().into(), touches: Vec::new() }).collect(),
+        checks,
+    })
+}
+
+pub(super) fn driver(options: &Options) -> Result<Arc<dyn Driver>, WorkflowError> {
+    options.bootstrap.clone().ok_or_else(|| WorkflowError::Input {
+        message: "there is no cluster to bootstrap from".into(),
+        help: "name the kubeconfig of an existing cluster with `--kubeconfig FILE`, or rehearse with `--lab`".into(),
+    })
+}
+
+/// The folder, for this run alone.
+pub(super) fn locked(options: &Options, name: &str, command: &str, reporter: &dyn Reporter) -> Result<(Folder, Lock), WorkflowError> {
+    let folder = Folder::create(&options.directory, name)?;
+    let lock = folder.lock(&Holder::this(command, options.clock.now()))?;
+    if let Some(stale) = lock.stale() {
+        reporter.note(format!("an earlier run ended without a word ({stale}): this one goes on"));
+    }
+    Ok((folder, lock))
+}
+
+fn command(run: &Run) -> String {
+    format!("kedge create cluster -f {}", run.prepared.spec.source().name)
+}
+
+fn inputs(prepared: &Prepared, driver: &dyn Driver) -> Inputs {
+    let plugin = prepared.plugin_report();
+    Inputs {
+        spec: prepared.spec.hash(),
+        release: prepared.release.digest(),
+        release_name: prepared.release.name().to_owned(),
+        plugin: plugin.digest,
+        plugin_name: plugin.name,
+        plugin_version: plugin.version,
+        kubernetes_version: prepared.view.kubernetes_version.clone(),
+        bootstrap: driver.name().to_owned(),
+    }
+}
+
+/// Writes down what the create begins with, or makes sure that it is what it began with.
+fn begin(
+    options: &Options,
+    prepared: &Prepared,
+    folder: &Folder,
+    journal: &Journal,
+    inputs: &Inputs,
+    reporter: &dyn Reporter,
+) -> Result<(), WorkflowError> {
+    let records = journal.records();
+    if records.iter().any(|r| r.operation == Operation::Delete) {
+        return Err(WorkflowError::Input {
+            message: format!("the cluster `{}` is being deleted", prepared.name()),
+            help: format!("finish that first: `kedge delete cluster {}`", prepared.name()),
+        });
+    }
+    let was = records.inputs();
+    let changed = was.and_then(|was| was.changed(inputs));
+    match changed {
+        // Nothing was made of the old ones yet, so the new ones are as good.
+        Some((what, _)) if !records.touched(id::SETUP) => {
+            reporter.note(format!("{what} changed since the last try; nothing was touched then, so this begins anew"));
+        }
+        Some((what, difference)) => {
+            return Err(WorkflowError::Changed { cluster: prepared.name().to_owned(), what: what.to_owned(), difference });
+        }
+        None => {}
+    }
+    if let Some(before) = records.last().filter(|r| r.kedge != options.version) {
+        reporter.note(format!("the last run was of version {}, this is {}", before.kedge, options.version));
+    }
+    folder.write(SPEC, &prepared.spec.to_yaml(), Readers::Usual)?;
+    if was != Some(inputs) || changed.is_some() {
+        journal.add(options.clock.now(), Operation::Create, Entry::Begun { inputs: inputs.clone() })?;
+    }
+    Ok(())
+}
+
+/// Everything up to the first step that touches anything, and what the steps would do.
+async fn dry_run(
+    options: &Options,
+    prepared: &Prepared,
+    driver: &dyn Driver,
+    secrets: Arc<kedge_plugin::SecretStore>,
+    reporter: &dyn Reporter,
+) -> Result<CreateOutcome, WorkflowError> {
+    let steps = steps::create(driver.temporary());
+    if let Some(line) = steps.first().and_then(|s| s.line()) {
+        reporter.line(line);
+    }
+    let environment = prepared.environment(options, secrets, Arc::new(NoAudit))?;
+    let checked = preflight::run(prepared, options, &environment, reporter).await?;
+    let manifests = prepared.render(&checked.facts).await?;
+    let placed = |placement| manifests.placed(placement).map(title).collect::<Vec<_>>();
+    let components: Vec<String> = prepared.components()?.iter().map(|c| format!("{} {}", c.name, c.version)).collect();
+    let folder = options.directory.join(prepared.name());
+    let mut touches = BTreeMap::from([
+        (id::BOOTSTRAP, vec![format!("a bootstrap cluster for `{}` ({})", prepared.name(), driver.name())]),
+        (id::CAPI_BOOTSTRAP, components.clone()),
+        (id::PROVIDER_SETUP, placed(Placement::BeforeCluster)),
+        (id::WORKLOAD, placed(Placement::WithCluster)),
+        (id::NETWORKING, vec![cni_manifest(prepared)?]),
+        (id::STORAGE, placed(Placement::WorkloadCluster)),
+        (id::CAPI_WORKLOAD, components),
+        (id::MOVE, vec![format!("all Cluster API objects of `{}`", prepared.name())]),
+        (id::EKSA_COMPONENTS, prepared.view.eksa_components_url().map(str::to_owned).into_iter().collect()),
+        (id::EKSA_INSTANCES, prepared.spec.provider_documents().iter().map(|d| format!("{} {}", d.kind, d.name)).collect()),
+        (id::CONFIG, vec![folder.display().to_string()]),
+    ]);
+    let planned = steps.iter().skip(1).map(|step| PlannedStep {
+        id: step.id().to_owned(),
+        title: step.title().to_owned(),
+        touches: touches.remove(step.id()).unwrap_or_default(),
+    });
+    let planned: Vec<PlannedStep> = planned.collect();
+    for step in &planned {
+        let what = if step.touches.is_empty() { String::new() } else { format!(": {}", step.touches.join(", ")) };
+        reporter.note(format!("would do \"{}\"{what}", step.title));
+    }
+    Ok(CreateOutcome {
+        cluster: prepared.name().to_owned(),
+        kubeconfig: folder.join(format!("{}-eks-a-cluster.kubeconfig", prepared.name())),
+        folder,
+        already: false,
+        dry_run: true,
+        steps: planned,
+        checks: checked.checks,
+    })
+}

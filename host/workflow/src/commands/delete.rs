@@ -1,0 +1,135 @@
+//! Delete: a running cluster and a half-made one, so that nothing stays.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::create::{driver, locked};
+use crate::error::WorkflowError;
+use crate::event::{Reporter, ReporterExt};
+use crate::folder::{Folder, SPEC};
+use crate::journal::{Entry, Journal, Operation, Records};
+use crate::load;
+use crate::options::{Options, SpecInput};
+use crate::outcome::DeleteOutcome;
+use crate::run::{Run, Side};
+use crate::step::{Failure, Runner};
+use crate::steps::id;
+use crate::teardown::{self, delete_id};
+
+/// Deletes a cluster, by its name or by the spec in the options. Run again, it goes on where it stopped.
+pub async fn delete(options: &Options, name: Option<&str>, reporter: Arc<dyn Reporter>) -> Result<DeleteOutcome, WorkflowError> {
+    let driver = driver(options)?;
+    let options = with_spec(options, name)?;
+    let prepared = load::load(&options).await?;
+    let name = prepared.name().to_owned();
+    if Folder::open(&options.directory, &name)?.is_none() {
+        return Err(unknown(&options.directory, &name));
+    }
+    let components = prepared.component_manifests().await?;
+    let secrets = prepared.secrets(&options);
+    let (folder, lock) = locked(&options, &name, "delete cluster", reporter.as_ref())?;
+    let journal = Journal::open(&folder, &options.version)?;
+    reporter.line("Performing setup and validations");
+    let run = Run::new(options.clone(), reporter, prepared, folder, journal, Arc::new(secrets), driver, components);
+    if let Err(failure) = findable(&run).await {
+        return Err(WorkflowError::Api { message: failure.message, help: failure.remedy, source: None });
+    }
+    let steps = teardown::delete(run.driver.temporary());
+    let now = || options.clock.now();
+    let runner = Runner {
+        operation: Operation::Delete,
+        journal: &run.journal,
+        reporter: run.reporter.as_ref(),
+        interrupt: &options.interrupt,
+        now: &now,
+    };
+    let ran = match runner.run(&steps, &run).await {
+        Ok(ran) => ran,
+        Err(stopped) => return Err(super::stopped(&run, &format!("kedge delete cluster {name}"), stopped).await),
+    };
+    run.journal.add(options.clock.now(), Operation::Delete, Entry::Finished)?;
+    let mut removed: Vec<String> = steps
+        .iter()
+        .skip(ran.already)
+        .filter_map(|step| match step.id() {
+            delete_id::DELETE => Some(format!("the machines and objects of `{name}`")),
+            id::DELETE_BOOTSTRAP if run.driver.temporary() => Some(format!("the bootstrap cluster of `{name}`")),
+            _ => None,
+        })
+        .collect();
+    let (reporter, path) = (Arc::clone(&run.reporter), run.folder.path().to_owned());
+    // Files first, lock last: until the folder is gone no other run may take it for a cluster.
+    let empty = run.folder.remove_own()?;
+    drop(lock);
+    removed.push(if empty { format!("`{}`", path.display()) } else { format!("what this program wrote in `{}`", path.display()) });
+    reporter.line("🎉 Cluster deleted!");
+    Ok(DeleteOutcome { cluster: name, removed })
+}
+
+/// The spec that the cluster was made from: the one in its folder, unless one is given.
+fn with_spec(options: &Options, name: Option<&str>) -> Result<Options, WorkflowError> {
+    let mut options = options.clone();
+    let Some(name) = name else {
+        return match options.spec {
+            Some(_) => Ok(options),
+            None => Err(WorkflowError::Input {
+                message: "there is no cluster to delete".into(),
+                help: "give its name, or its spec with `-f FILE`".into(),
+            }),
+        };
+    };
+    let Some(folder) = Folder::open(&options.directory, name)? else { return Err(unknown(&options.directory, name)) };
+    for file in [SPEC.to_owned(), folder.spec_file()] {
+        if let Some(text) = folder.read(&file)? {
+            options.spec = Some(SpecInput::Text { name: folder.path_of(&file).display().to_string(), text });
+            return Ok(options);
+        }
+    }
+    Err(WorkflowError::Input {
+        message: format!("`{}` holds no spec", folder.path().display()),
+        help: "give the spec with `-f FILE`; if nothing was created yet, remove the folder".into(),
+    })
+}
+
+fn unknown(directory: &Path, name: &str) -> WorkflowError {
+    WorkflowError::Input {
+        message: format!("there is no cluster `{name}` in `{}`", directory.display()),
+        help: "run the command in the folder in which the cluster was created; `kedge get clusters` lists what is there".into(),
+    }
+}
+
+/// Refuses to forget a cluster whose machines can't be reached, and says what may be left of one whose objects are gone.
+async fn findable(run: &Run) -> Result<(), Failure> {
+    let records = run.journal.records();
+    let (bootstrap, workload) = (run.bootstrap_side().await?, run.workload_side().await?);
+    let on_bootstrap = match &bootstrap {
+        Side::There(api) => run.has_cluster(api).await?,
+        Side::Silent(_) => true,
+        Side::Absent => false,
+    };
+    let deleting = records.ever_started(Operation::Delete, delete_id::DELETE);
+    if on_bootstrap || deleting || matches!(workload, Side::There(_)) {
+        return Ok(());
+    }
+    let moved = records.ever_started(Operation::Create, id::MOVE);
+    if moved || records.inputs().is_none() {
+        let why = match workload {
+            Side::Silent(error) => error.to_string(),
+            _ => "its kubeconfig is gone".to_owned(),
+        };
+        return Err(Failure::new(
+            format!("`{}` manages itself and can't be asked: {why}", run.name()),
+            format!(
+                "make its API reachable and run the same command again; to forget it and remove its machines by hand, remove `{}`",
+                run.folder.path().display()
+            ),
+        ));
+    }
+    if records.ever_started(Operation::Create, id::WORKLOAD) {
+        run.reporter.warning(format!(
+            "the bootstrap cluster is gone, and with it the objects of the half-made cluster: look in the infrastructure for machines named `{}-…` and remove them",
+            run.name()
+        ));
+    }
+    Ok(())
+}

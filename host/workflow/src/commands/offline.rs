@@ -1,0 +1,58 @@
+//! Commands that touch nothing.
+
+use std::sync::Arc;
+
+use kedge_plugin::NoAudit;
+use serde_json::Value;
+
+use crate::error::WorkflowError;
+use crate::event::{Reporter, ReporterExt};
+use crate::load::{self, Prepared};
+use crate::options::Options;
+use crate::outcome::{FindingReport, PreflightOutcome, RenderOutcome, RenderedFile, ValidateOutcome};
+use crate::preflight as checks;
+
+/// Checks a spec without looking at the environment: parse, defaults, static checks. All findings come at once, as
+/// [`WorkflowError::Rejected`] if the spec can't be used.
+pub async fn validate(options: &Options, _reporter: &dyn Reporter) -> Result<ValidateOutcome, WorkflowError> {
+    let prepared = load::load(options).await?;
+    Ok(ValidateOutcome {
+        cluster: prepared.name().to_owned(),
+        file: prepared.spec.source().name.clone(),
+        provider: prepared.plugin_report(),
+        release: prepared.release.name().to_owned(),
+        kubernetes_version: prepared.view.kubernetes_version.clone(),
+        findings: prepared.findings.iter().map(FindingReport::from).collect(),
+        changes: prepared.spec.changes().to_vec(),
+        diagnostics: prepared.findings,
+    })
+}
+
+/// Renders the Cluster API manifests. Nothing is asked of the environment, so what only preflight can find out is left
+/// as the provider leaves it without that.
+pub async fn render(options: &Options, reporter: &dyn Reporter) -> Result<RenderOutcome, WorkflowError> {
+    let prepared = load::load(options).await?;
+    warn(&prepared, reporter);
+    let manifests = prepared.render(&Value::Null).await?;
+    let files = manifests.files().into_iter().map(|(name, yaml)| RenderedFile { name, yaml }).collect();
+    Ok(RenderOutcome { cluster: prepared.name().to_owned(), yaml: manifests.to_yaml(), files })
+}
+
+/// Checks the environment that a spec names. Failed checks come as [`WorkflowError::Preflight`].
+pub async fn preflight(options: &Options, reporter: &dyn Reporter) -> Result<PreflightOutcome, WorkflowError> {
+    let prepared = load::load(options).await?;
+    warn(&prepared, reporter);
+    let secrets = prepared.secrets(options);
+    prepared.require_secrets(&secrets)?;
+    let environment = prepared.environment(options, Arc::new(secrets), Arc::new(NoAudit))?;
+    let checked = checks::run(&prepared, options, &environment, reporter).await?;
+    Ok(PreflightOutcome { cluster: prepared.name().to_owned(), checks: checked.checks })
+}
+
+/// Says what is not quite right with a spec that can be used.
+pub(super) fn warn(prepared: &Prepared, reporter: &dyn Reporter) {
+    for diagnostic in prepared.findings.iter().filter(|d| d.finding.severity == kedge_spec::Severity::Warning) {
+        let place = format!("{}:{}:{}", diagnostic.file, diagnostic.line, diagnostic.column);
+        reporter.warning(format!("{place}: {}", diagnostic.finding.message));
+    }
+}

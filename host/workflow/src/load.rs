@@ -1,0 +1,393 @@
+//! The way of one spec from a file to everything that a command works with. All findings come in one run.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use kedge_cluster_api::install::ComponentManifests;
+use kedge_cluster_api::render::{self, Manifests, RenderInput};
+use kedge_plugin::{
+    Catalog, EngineAddress, Environment, HostOptions, Lock, Override, Plugin, PluginError, PluginHost, SecretStore,
+};
+use kedge_spec::cluster::Cluster;
+use kedge_spec::provider::{Description, ProviderInput, Role};
+use kedge_spec::release::{Component, Release, ReleaseView};
+use kedge_spec::{DefaultedSpec, Diagnostic, Finding, HostDefaulted, Severity, Source, Spec};
+use serde_json::{Value, json};
+
+use crate::error::WorkflowError;
+use crate::fetch::Fetcher;
+use crate::folder::LOCK_FILE;
+use crate::options::{Options, SpecInput};
+use crate::outcome::PluginReport;
+
+/// A spec that can be used, and what goes with it.
+#[derive(Debug)]
+pub struct Prepared {
+    /// The spec with all defaults.
+    pub spec: DefaultedSpec,
+    /// The plugin that claims its datacenter.
+    pub plugin: Arc<Plugin>,
+    /// The release.
+    pub release: Release,
+    /// The release as this cluster sees it.
+    pub view: ReleaseView,
+    /// Warnings and notes.
+    pub findings: Vec<Diagnostic>,
+    fetcher: Fetcher,
+    release_address: String,
+}
+
+/// Reads the spec that the options name.
+pub fn read_spec(options: &Options) -> Result<Source, WorkflowError> {
+    match &options.spec {
+        Some(SpecInput::Text { name, text }) => Ok(Source::new(name.clone(), text.as_str())),
+        Some(SpecInput::File(path)) => {
+            let unreadable = |reason: String| WorkflowError::Unreadable { path: path.clone(), reason };
+            let bytes = std::fs::read(path).map_err(|e| unreadable(reason(&e)))?;
+            Source::from_bytes(path.display().to_string(), &bytes).map_err(unreadable)
+        }
+        None => Err(WorkflowError::Input { message: "there is no spec".into(), help: "name one with `-f FILE`".into() }),
+    }
+}
+
+/// Takes the spec that the options name all the way. Warnings come back with it.
+pub async fn load(options: &Options) -> Result<Prepared, WorkflowError> {
+    load_from(options, read_spec(options)?).await
+}
+
+/// The same for a spec that was read already.
+pub async fn load_from(options: &Options, source: Source) -> Result<Prepared, WorkflowError> {
+    let file = source.name.clone();
+    let spec = Spec::parse(source)?;
+    let folder = options.directory.join(spec.cluster_name());
+    let plugin = claiming(options, &folder, &spec).await?;
+    let description = plugin.description().clone();
+    let fetcher = Fetcher::new(options.embedded.clone(), options.cache.clone(), options.interrupt.clone());
+    let release = release(&fetcher, &options.release, needed(&spec)).await?;
+
+    let schemas = schemas(&plugin).await?;
+    let host = spec.with_host_defaults(&description, Some(&release)).normalised(&schemas);
+    let mut findings = host.schema_findings(&schemas);
+    let (defaulted, more) = complete(&plugin, &host, &findings).await?;
+    findings.extend(more);
+    let Some(spec) = defaulted else { return Err(rejected(file, host.diagnose(&findings))) };
+    let spec = spec?;
+    findings.extend(spec.check(&description, &release));
+    findings.extend(spec.not_yet());
+    match plugin.check(&spec.provider_documents()).await {
+        Ok(said) => findings.extend(said),
+        Err(error) => findings.extend(refusal(&plugin, error)?),
+    }
+    let view = match release.view(&spec) {
+        Ok(view) => Some(view),
+        Err(finding) => {
+            if !findings.iter().any(|f| f.code == finding.code && f.path == finding.path) {
+                findings.push(finding);
+            }
+            None
+        }
+    };
+    let diagnostics = spec.diagnose(&findings);
+    let bad = |d: &Diagnostic| d.is_error() || (options.strict && d.finding.severity == Severity::Warning);
+    match view {
+        Some(view) if !diagnostics.iter().any(bad) => {
+            let release_address = options.release.clone();
+            Ok(Prepared { spec, plugin, release, view, findings: diagnostics, fetcher, release_address })
+        }
+        _ => Err(rejected(file, diagnostics)),
+    }
+}
+
+/// The plugin host and the plugins that there are, in their order.
+pub(crate) fn catalog(options: &Options, folder: Option<&Path>) -> Result<(PluginHost, Catalog), WorkflowError> {
+    let host_options = HostOptions { cache_dir: options.plugin_cache.clone(), ..HostOptions::default() };
+    let host = PluginHost::new(host_options).map_err(|e| plugin_error("host", e))?;
+    let mut catalog = Catalog::new();
+    for path in &options.plugins {
+        catalog = catalog.with_file(path);
+    }
+    if let Some(folder) = folder {
+        catalog = catalog.with_lock(folder.join(LOCK_FILE)).map_err(|e| plugin_error(LOCK_FILE, e))?;
+    }
+    if let Some(folder) = &options.installed_plugins {
+        catalog = catalog.with_installed(folder).map_err(|e| plugin_error(&folder.display().to_string(), e))?;
+    }
+    Ok((host, catalog.with_built_ins()))
+}
+
+/// The plugin that claims the spec's datacenter kind. That there is none is a finding about that field.
+async fn claiming(options: &Options, folder: &Path, spec: &Spec) -> Result<Arc<Plugin>, WorkflowError> {
+    let (host, catalog) = catalog(options, Some(folder))?;
+    let kind = spec.datacenter_kind();
+    match host.claiming(&catalog, kind).await {
+        Ok(plugin) => Ok(Arc::new(plugin)),
+        Err(PluginError::NotFound { known, .. }) => {
+            let known: Vec<String> = known.iter().map(|k| format!("`{k}`")).collect();
+            let remedy = match known.is_empty() {
+                true => "name a plugin's file with `--plugin FILE`".to_owned(),
+                false => format!("use one of {}, or name a plugin's file with `--plugin FILE`", known.join(", ")),
+            };
+            let finding = Finding {
+                severity: Severity::Error,
+                code: "no-plugin".into(),
+                document: spec.documents().iter().find(|d| d.kind == "Cluster").map(kedge_spec::Document::reference),
+                path: "spec.datacenterRef.kind".into(),
+                message: format!("no plugin claims the kind `{kind}`"),
+                remedy,
+                link: None,
+            };
+            Err(rejected(spec.source().name.clone(), spec.diagnose(&[finding])))
+        }
+        Err(error) => Err(plugin_error(kind, error)),
+    }
+}
+
+fn needed(spec: &Spec) -> Vec<kedge_spec::KubernetesVersion> {
+    let cluster = spec.documents().iter().find(|d| d.kind == "Cluster").map(kedge_spec::Document::to_provider);
+    cluster.and_then(|c| Cluster::try_from(&c).ok()).map(|c| Release::needed(&c)).unwrap_or_default()
+}
+
+/// Fetches the `Bundles` manifest, and says where it came from. A list of releases (`kind: Release`) leads to that of its
+/// latest version.
+pub(crate) async fn bundles(fetcher: &Fetcher, address: &str, fresh: bool) -> Result<(String, String), WorkflowError> {
+    let text = fetcher.text(address, None, fresh).await?;
+    // A look at the first lines spares reading all of a large manifest twice.
+    let is_list = text.lines().take(50).any(|line| line.trim_end() == "kind: Release");
+    if !is_list {
+        return Ok((address.to_owned(), text));
+    }
+    let wrong = |message: String| WorkflowError::Input { message, help: "give a `Bundles` manifest with `--bundles-override`".into() };
+    let list = kedge_spec::yaml_documents(&Source::new(address, text.as_str()))?.into_iter().next().unwrap_or_default();
+    let latest = list.pointer("/spec/latestVersion").and_then(Value::as_str);
+    let latest = latest.ok_or_else(|| wrong(format!("the list of releases `{address}` has no `spec.latestVersion`")))?;
+    let releases = list.pointer("/spec/releases").and_then(Value::as_array);
+    let release = releases.into_iter().flatten().find(|r| r.get("version").and_then(Value::as_str) == Some(latest));
+    let url = release.and_then(|r| r.get("bundleManifestUrl")).and_then(Value::as_str);
+    let url = url.ok_or_else(|| wrong(format!("the list of releases `{address}` does not say where release `{latest}` is")))?;
+    let text = fetcher.text(url, Some(address), false).await?;
+    Ok((url.to_owned(), text))
+}
+
+/// Fetches a release: the bundles, and the EKS-D manifests of the versions that are needed.
+pub(crate) async fn release(
+    fetcher: &Fetcher,
+    address: &str,
+    needed: Vec<kedge_spec::KubernetesVersion>,
+) -> Result<Release, WorkflowError> {
+    let (address, bundles) = bundles(fetcher, address, true).await?;
+    let mut eksd = BTreeMap::new();
+    for (version, url) in Release::eksd_urls(&bundles)? {
+        if needed.contains(&version) && !eksd.contains_key(&url) {
+            let text = fetcher.text(&url, Some(&address), false).await?;
+            eksd.insert(url, text);
+        }
+    }
+    Ok(Release::from_parts(&bundles, &address, eksd)?)
+}
+
+async fn schemas(plugin: &Plugin) -> Result<BTreeMap<String, Value>, WorkflowError> {
+    let mut schemas = BTreeMap::new();
+    for claim in &plugin.description().kinds {
+        let schema = plugin.schema(&claim.kind).await.map_err(|e| plugin_error(&plugin.description().name, e))?;
+        schemas.insert(claim.kind.clone(), schema);
+    }
+    Ok(schemas)
+}
+
+type Completed = Option<Result<DefaultedSpec, WorkflowError>>;
+
+/// The provider's defaults. A provider that can't make anything of documents whose shape is wrong is not at fault: the
+/// findings on their shape say it all.
+async fn complete(plugin: &Plugin, host: &HostDefaulted, findings: &[Finding]) -> Result<(Completed, Vec<Finding>), WorkflowError> {
+    let broken = findings.iter().any(|f| f.severity == Severity::Error);
+    match plugin.defaults(&host.provider_documents()).await {
+        Ok((documents, changes)) => match host.clone().complete(documents, changes) {
+            Err(_) if broken => Ok((None, Vec::new())),
+            completed => Ok((Some(completed.map_err(Into::into)), Vec::new())),
+        },
+        Err(_) if broken => Ok((None, Vec::new())),
+        Err(error) => Ok((None, refusal(plugin, error)?)),
+    }
+}
+
+/// What a provider has against its input; anything else that went wrong with it stays an error.
+fn refusal(plugin: &Plugin, error: PluginError) -> Result<Vec<Finding>, WorkflowError> {
+    match error.findings() {
+        [] => Err(plugin_error(&plugin.description().name, error)),
+        findings => Ok(findings.to_vec()),
+    }
+}
+
+pub(crate) fn plugin_error(name: &str, error: PluginError) -> WorkflowError {
+    WorkflowError::Plugin { name: name.to_owned(), source: Box::new(error) }
+}
+
+fn rejected(file: String, diagnostics: Vec<Diagnostic>) -> WorkflowError {
+    WorkflowError::Rejected { file, diagnostics }
+}
+
+fn reason(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        std::io::ErrorKind::PermissionDenied => "you may not read it".to_owned(),
+        std::io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        _ => error.to_string(),
+    }
+}
+
+impl Prepared {
+    /// Who the provider is.
+    pub fn description(&self) -> &Description {
+        self.plugin.description()
+    }
+
+    /// The Cluster.
+    pub fn cluster(&self) -> &Cluster {
+        self.spec.cluster()
+    }
+
+    /// The cluster's name.
+    pub fn name(&self) -> &str {
+        &self.spec.cluster().name
+    }
+
+    /// Whether etcd runs on machines of its own.
+    pub fn external_etcd(&self) -> bool {
+        self.cluster().spec.external_etcd_configuration.is_some()
+    }
+
+    /// The plugin, for reports.
+    pub fn plugin_report(&self) -> PluginReport {
+        let description = self.description();
+        PluginReport {
+            name: description.name.clone(),
+            version: description.version.clone(),
+            digest: self.plugin.digest().to_owned(),
+        }
+    }
+
+    /// What the provider's functions get.
+    pub fn input(&self, facts: &Value) -> ProviderInput {
+        ProviderInput {
+            cluster_name: self.name().to_owned(),
+            namespace: kedge_cluster_api::NAMESPACE.to_owned(),
+            documents: self.spec.provider_documents(),
+            release: self.view.to_json(),
+            facts: if facts.is_null() { json!({}) } else { facts.clone() },
+            features: Vec::new(),
+        }
+    }
+
+    /// The roles that have machines, in the order in which machines are made.
+    pub fn roles(&self) -> Vec<Role> {
+        let mut roles = Vec::new();
+        if self.external_etcd() {
+            roles.push(Role::Etcd);
+        }
+        roles.push(Role::ControlPlane);
+        let groups = &self.cluster().spec.worker_node_group_configurations;
+        roles.extend(groups.iter().map(|group| Role::Worker(group.name.clone())));
+        roles
+    }
+
+    /// Renders the manifests. The same spec, release, plugin and facts give the same bytes.
+    pub async fn render(&self, facts: &Value) -> Result<Manifests, WorkflowError> {
+        let contributions = self
+            .plugin
+            .contributions(&self.input(facts), &self.roles())
+            .await
+            .map_err(|e| match refusal(&self.plugin, e) {
+                Ok(findings) => rejected(self.spec.source().name.clone(), self.spec.diagnose(&findings)),
+                Err(error) => error,
+            })?;
+        let input =
+            RenderInput { spec: &self.spec, release: &self.view, provider: self.description(), contributions: &contributions };
+        render::render(&input).map_err(|e| WorkflowError::Render(Box::new(e)))
+    }
+
+    /// The components that manage the cluster, in the order of installing.
+    pub fn components(&self) -> Result<Vec<Component>, WorkflowError> {
+        Ok(self.view.components(self.description(), self.external_etcd())?)
+    }
+
+    /// The same with their manifests.
+    pub async fn component_manifests(&self) -> Result<Vec<ComponentManifests>, WorkflowError> {
+        let mut all = Vec::new();
+        for component in self.components()? {
+            let yaml = self.file(&component.components_url).await?;
+            all.push(ComponentManifests { component, yaml });
+        }
+        Ok(all)
+    }
+
+    /// A file that the release names.
+    pub async fn file(&self, address: &str) -> Result<String, WorkflowError> {
+        Ok(self.fetcher.text(address, Some(&self.release_address), false).await?)
+    }
+
+    /// The objects in a manifest of the release.
+    pub async fn objects(&self, address: &str) -> Result<Vec<Value>, WorkflowError> {
+        let text = self.file(address).await?;
+        let documents = kedge_spec::yaml_documents(&Source::new(address, text))?;
+        Ok(documents.into_iter().flat_map(flat).collect())
+    }
+
+    /// The credentials that the environment holds for the provider.
+    pub fn secrets(&self, options: &Options) -> SecretStore {
+        SecretStore::from_lookup(self.description(), |name| (options.environment)(name))
+    }
+
+    /// The credentials that are needed and missing, as an error.
+    pub fn require_secrets(&self, secrets: &SecretStore) -> Result<(), WorkflowError> {
+        let missing: Vec<String> = secrets
+            .missing_required()
+            .into_iter()
+            .map(|need| {
+                let names: Vec<String> = need.environment.iter().map(|e| format!("`{e}`")).collect();
+                format!("{} ({})", names.join(" or "), need.purpose.trim_end_matches('.'))
+            })
+            .collect();
+        if missing.is_empty() { Ok(()) } else { Err(WorkflowError::Credentials { missing }) }
+    }
+
+    /// What the plugin reaches the outside through.
+    pub fn environment(
+        &self,
+        options: &Options,
+        secrets: Arc<SecretStore>,
+        audit: Arc<dyn kedge_plugin::AuditSink>,
+    ) -> Result<Environment, WorkflowError> {
+        let overrides: BTreeMap<String, Override> = options
+            .endpoints
+            .iter()
+            .map(|(server, to)| (server.clone(), Override { address: to.address, ca_pem: to.ca_pem.clone() }))
+            .collect();
+        let engine = EngineAddress::from_lookup(|name| (options.environment)(name));
+        Environment::for_spec(self.description(), &self.spec.provider_documents(), secrets, &overrides, audit)
+            .map(|environment| environment.with_engine(Some(engine)))
+            .map_err(|e| plugin_error(&self.description().name, e))
+    }
+
+    /// Locks the plugin for the cluster, so that later runs take the same one or say that it changed.
+    pub fn lock_plugin(&self, path: &Path) -> Result<(), WorkflowError> {
+        let failed = |e| plugin_error(&self.description().name, e);
+        let mut lock = Lock::read(path).map_err(failed)?.unwrap_or_default();
+        lock.add(&self.plugin);
+        lock.write(path).map_err(failed)
+    }
+}
+
+/// A `List` is its items; an empty document is nothing.
+fn flat(document: Value) -> Vec<Value> {
+    match document {
+        Value::Null => Vec::new(),
+        Value::Object(mut map) if map.get("kind").and_then(Value::as_str).is_some_and(|k| k.ends_with("List")) => {
+            match map.remove("items") {
+                Some(Value::Array(items)) => items,
+                _ => Vec::new(),
+            }
+        }
+        other => vec![other],
+    }
+}

@@ -1,0 +1,162 @@
+//! The checks of the real environment, and their lines.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use kedge_plugin::Environment;
+use kedge_spec::provider::{Check, CheckOutcome, CheckStatus};
+use kedge_spec::{Finding, Severity};
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+
+use crate::error::WorkflowError;
+use crate::event::{CheckMark, Event, Reporter, ReporterExt};
+use crate::load::{Prepared, plugin_error};
+use crate::options::Options;
+use crate::outcome::{CheckReport, FindingReport};
+
+/// What the checks came to.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Checked {
+    /// Every check, in order.
+    pub(crate) checks: Vec<CheckReport>,
+    /// What rendering needs to know of the environment.
+    pub(crate) facts: Value,
+}
+
+/// The id of the one check that the host does itself.
+const ADDRESS_CHECK: &str = "control-plane-address";
+/// An address that nobody answers at takes this long to find out.
+const ADDRESS_PATIENCE: Duration = Duration::from_millis(800);
+
+/// Runs the checks and reports each as its result comes.
+pub(crate) async fn run(
+    prepared: &Prepared,
+    options: &Options,
+    environment: &Environment,
+    reporter: &dyn Reporter,
+) -> Result<Checked, WorkflowError> {
+    let name = prepared.description().name.clone();
+    let mut checked = Checked { checks: Vec::new(), facts: json!({}) };
+    if prepared.plugin.has_preflight() {
+        let input = prepared.input(&Value::Null);
+        let failed = |e| plugin_error(&name, e);
+        let plan = prepared.plugin.preflight_plan(&input, environment).await.map_err(failed)?;
+        unknown_skips(&plan, options, reporter);
+        let titles: BTreeMap<&str, &Check> = plan.iter().map(|check| (check.id.as_str(), check)).collect();
+        let (sender, mut outcomes) = mpsc::unbounded_channel();
+        let run = prepared.plugin.preflight_run(&input, &options.skip, environment, sender);
+        let hear = async {
+            let mut heard = Vec::new();
+            while let Some(outcome) = outcomes.recv().await {
+                let report = report(prepared, titles.get(outcome.check.as_str()).copied(), &outcome);
+                tell(&report, reporter);
+                heard.push(report);
+            }
+            heard
+        };
+        let both = options.interrupt.unless_asked(futures::future::join(run, hear)).await;
+        let Some((facts, heard)) = both else { return Err(interrupted()) };
+        checked.checks = heard;
+        match facts {
+            Ok(facts) => checked.facts = facts,
+            // A failed check says more than that the run could not answer.
+            Err(_) if failures(&checked.checks).next().is_some() => {}
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    if let Some(report) = address(prepared, options, reporter).await {
+        tell(&report, reporter);
+        checked.checks.push(report);
+    }
+    let failed: Vec<CheckReport> = failures(&checked.checks).cloned().collect();
+    if failed.is_empty() {
+        reporter.line(format!("✅ {} Provider setup is valid", prepared.description().title));
+        Ok(checked)
+    } else {
+        Err(WorkflowError::Preflight { checks: failed })
+    }
+}
+
+pub(crate) fn interrupted() -> WorkflowError {
+    WorkflowError::Interrupted { at: None, resume: "nothing was touched; run the same command again".to_owned() }
+}
+
+fn failures(checks: &[CheckReport]) -> impl Iterator<Item = &CheckReport> {
+    checks.iter().filter(|c| c.outcome == CheckMark::Failed)
+}
+
+fn unknown_skips(plan: &[Check], options: &Options, reporter: &dyn Reporter) {
+    for id in &options.skip {
+        // A prefix up to the colon stands for all checks of that sort.
+        let known = plan.iter().any(|c| c.id == *id || c.id.split(':').next() == Some(id)) || id == ADDRESS_CHECK;
+        if !known {
+            reporter.warning(format!("there is no check `{id}` to skip"));
+        }
+    }
+}
+
+fn report(prepared: &Prepared, check: Option<&Check>, outcome: &CheckOutcome) -> CheckReport {
+    let (mark, skipped) = match &outcome.status {
+        CheckStatus::Passed => (CheckMark::Passed, None),
+        CheckStatus::Failed => (CheckMark::Failed, None),
+        CheckStatus::Warned => (CheckMark::Warned, None),
+        CheckStatus::Skipped(why) => (CheckMark::Skipped, Some(why.clone())),
+    };
+    CheckReport {
+        id: outcome.check.clone(),
+        title: check.map_or_else(|| outcome.check.clone(), |c| c.title.clone()),
+        outcome: mark,
+        expected: outcome.expected.clone(),
+        found: outcome.found.clone(),
+        skipped,
+        findings: prepared.spec.diagnose(&outcome.findings).iter().map(FindingReport::from).collect(),
+    }
+}
+
+fn tell(report: &CheckReport, reporter: &dyn Reporter) {
+    let details = if report.outcome == CheckMark::Passed { Vec::new() } else { report.details() };
+    reporter.event(Event::Check { id: report.id.clone(), outcome: report.outcome, title: report.title.clone(), details });
+}
+
+/// Whether somebody answers at the address that the control plane is to have. No plugin can look: it has no sockets.
+/// Nothing is said of an address that is free, as the workflow document has no line for it.
+async fn address(prepared: &Prepared, options: &Options, reporter: &dyn Reporter) -> Option<CheckReport> {
+    let endpoint = prepared.cluster().spec.control_plane_configuration.endpoint.as_ref()?;
+    let skipped = options.skip_ip_check || options.skip.iter().any(|s| s == ADDRESS_CHECK);
+    // Where servers are stood in for, the network around them is not the spec's either.
+    if skipped || !prepared.description().user_endpoint || !options.endpoints.is_empty() {
+        return None;
+    }
+    let (host, port) = endpoint.host.rsplit_once(':').unwrap_or((&endpoint.host, "6443"));
+    let address: SocketAddr = format!("{host}:{port}").parse().ok()?;
+    let answered = tokio::time::timeout(ADDRESS_PATIENCE, TcpStream::connect(address)).await;
+    let found = match answered {
+        Ok(Ok(_)) => "something accepts connections there",
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => "a machine is there and refuses connections",
+        _ => {
+            reporter.note(format!("nothing answers at {address}, where the control plane will be"));
+            return None;
+        }
+    };
+    let finding = Finding {
+        severity: Severity::Error,
+        code: "control-plane-address-in-use".into(),
+        document: Some(prepared.spec.cluster_ref()),
+        path: "spec.controlPlaneConfiguration.endpoint.host".into(),
+        message: format!("the control plane's address {address} is in use: {found}"),
+        remedy: "choose a free address outside the DHCP range, or pass `--skip-ip-check` if you know better".into(),
+        link: None,
+    };
+    Some(CheckReport {
+        id: ADDRESS_CHECK.into(),
+        title: "Control plane address free".into(),
+        outcome: CheckMark::Failed,
+        expected: "no answer".into(),
+        found: found.into(),
+        skipped: None,
+        findings: prepared.spec.diagnose(&[finding]).iter().map(FindingReport::from).collect(),
+    })
+}

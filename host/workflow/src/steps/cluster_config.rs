@@ -1,0 +1,29 @@
+//! The spec as it was used, in the cluster's folder.
+
+use async_trait::async_trait;
+
+use super::id;
+use crate::folder::Readers;
+use crate::run::Run;
+use crate::step::{Failure, Step};
+
+pub(crate) struct ClusterConfig;
+
+#[async_trait(?Send)]
+impl Step<Run> for ClusterConfig {
+    fn id(&self) -> &'static str {
+        id::CONFIG
+    }
+
+    fn title(&self) -> &'static str {
+        "Writing cluster config file"
+    }
+
+    async fn holds(&self, run: &Run) -> Result<bool, Failure> {
+        Ok(run.folder.read(&run.folder.spec_file())? == Some(run.prepared.spec.to_yaml()))
+    }
+
+    async fn work(&self, run: &Run) -> Result<(), Failure> {
+        Ok(run.folder.write(&run.folder.spec_file(), &run.prepared.spec.to_yaml(), Readers::Usual)?)
+    }
+}

@@ -1,0 +1,69 @@
+//! What the cluster's objects rely on: the namespace, credentials, identities.
+
+use async_trait::async_trait;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use kedge_cluster_api::api::{Api, Apply};
+use kedge_cluster_api::{FIELD_MANAGER, NAMESPACE, ObjectId, kinds};
+use kedge_spec::provider::Placement;
+use serde_json::{Value, json};
+
+use super::id;
+use crate::run::Run;
+use crate::step::{Failure, Step};
+
+pub(crate) struct ProviderSetup;
+
+#[async_trait(?Send)]
+impl Step<Run> for ProviderSetup {
+    fn id(&self) -> &'static str {
+        id::PROVIDER_SETUP
+    }
+
+    fn title(&self) -> &'static str {
+        "Provider specific setup"
+    }
+
+    /// Secrets have to hold the very values of this run: a password that was corrected between two runs gets there.
+    async fn holds(&self, run: &Run) -> Result<bool, Failure> {
+        if run.settled().await? {
+            return Ok(true);
+        }
+        let api = run.bootstrap().await?;
+        if api.get(&ObjectId::cluster_wide(kinds::NAMESPACE, NAMESPACE)).await?.is_none() {
+            return Ok(false);
+        }
+        for object in run.manifests().await?.placed(Placement::BeforeCluster) {
+            if !is_there(&api, &run.filled(object)?).await? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    async fn work(&self, run: &Run) -> Result<(), Failure> {
+        let api = run.bootstrap().await?;
+        namespace(&api).await?;
+        run.apply(&api, run.manifests().await?.placed(Placement::BeforeCluster)).await
+    }
+}
+
+/// Makes the namespace of the Cluster API objects.
+pub(crate) async fn namespace(api: &Api) -> Result<(), Failure> {
+    let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}});
+    api.apply_one(&namespace, FIELD_MANAGER, Apply { force: true, dry_run: false }).await?;
+    Ok(())
+}
+
+/// Whether an object is there; a Secret has to have the same content too.
+async fn is_there(api: &Api, object: &Value) -> Result<bool, Failure> {
+    let Some(id) = ObjectId::from_object(object) else { return Ok(false) };
+    let Some(found) = api.get(&id).await? else { return Ok(false) };
+    let same = |key: &str, value: &Value| {
+        let there = found.pointer("/data").and_then(|d| d.get(key)).and_then(Value::as_str);
+        let there = there.and_then(|encoded| BASE64.decode(encoded).ok());
+        there.as_deref() == value.as_str().map(str::as_bytes)
+    };
+    let content = object.get("stringData").and_then(Value::as_object);
+    Ok(content.is_none_or(|data| data.iter().all(|(key, value)| same(key, value))))
+}

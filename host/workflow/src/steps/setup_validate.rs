@@ -1,0 +1,54 @@
+//! The environment is what the spec says it is.
+
+use std::sync::{Arc, PoisonError};
+
+use async_trait::async_trait;
+use kedge_plugin::FileAudit;
+
+use super::id;
+use crate::folder::{AUDIT, LOCK_FILE};
+use crate::journal::{Entry, Operation, Records};
+use crate::load::plugin_error;
+use crate::preflight;
+use crate::run::Run;
+use crate::step::{Failure, Step};
+
+pub(crate) struct SetupValidate;
+
+#[async_trait(?Send)]
+impl Step<Run> for SetupValidate {
+    fn id(&self) -> &'static str {
+        id::SETUP
+    }
+
+    fn title(&self) -> &'static str {
+        "Performing setup and validations"
+    }
+
+    /// Checks once more until something was touched. After that the environment is no longer what preflight expects
+    /// (the control plane's address answers, for one), and what was found out then has to stay: the names of machine
+    /// templates depend on it.
+    async fn holds(&self, run: &Run) -> Result<bool, Failure> {
+        let records = run.journal.records();
+        let checked = run.checks.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        Ok(records.facts().is_some() && (checked || records.touched(id::SETUP)))
+    }
+
+    async fn work(&self, run: &Run) -> Result<(), Failure> {
+        let name = &run.prepared.description().name;
+        let audit = FileAudit::open(run.folder.path_of(AUDIT)).map_err(|e| run.refuse(plugin_error(name, e)))?;
+        let environment = run
+            .prepared
+            .environment(&run.options, Arc::clone(&run.secrets), Arc::new(audit))
+            .map_err(|e| run.refuse(e))?;
+        let checked = preflight::run(&run.prepared, &run.options, &environment, run.reporter.as_ref())
+            .await
+            .map_err(|e| run.refuse(e))?;
+        let entry = Entry::Preflight { facts: checked.facts };
+        run.journal.add(run.options.clock.now(), Operation::Create, entry).map_err(|e| run.refuse(e.into()))?;
+        *run.checks.lock().unwrap_or_else(PoisonError::into_inner) = Some(checked.checks);
+        // What can't be rendered is better found out now than with a bootstrap cluster in the way.
+        run.manifests().await?;
+        run.prepared.lock_plugin(&run.folder.path_of(LOCK_FILE)).map_err(|e| run.refuse(e))
+    }
+}

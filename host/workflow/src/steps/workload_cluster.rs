@@ -1,0 +1,87 @@
+//! The cluster's machines: etcd, the control plane, the workers.
+
+use async_trait::async_trait;
+use kedge_cluster_api::api::Api;
+use kedge_cluster_api::readiness;
+use kedge_cluster_api::{Error as ApiError, NAMESPACE, Progress};
+use kedge_spec::provider::Placement;
+use serde_json::Value;
+
+use super::{id, provider_setup};
+use crate::run::{LOOK, Probe, Run};
+use crate::step::{Failure, Step};
+
+pub(crate) struct WorkloadCluster;
+
+#[async_trait(?Send)]
+impl Step<Run> for WorkloadCluster {
+    fn id(&self) -> &'static str {
+        id::WORKLOAD
+    }
+
+    fn title(&self) -> &'static str {
+        "Creating new workload cluster"
+    }
+
+    async fn holds(&self, run: &Run) -> Result<bool, Failure> {
+        if run.settled().await? {
+            return Ok(true);
+        }
+        let bootstrap = run.bootstrap().await?;
+        if !run.has_cluster(&bootstrap).await? || run.workload_if_there().await?.is_none() {
+            return Ok(false);
+        }
+        let (name, probe) = (run.name(), Probe::default());
+        let initialized = readiness::control_plane_initialized(&bootstrap, NAMESPACE, name, LOOK, &probe);
+        if !probe.holds(initialized).await? {
+            return Ok(false);
+        }
+        let (all, probe) = (run.machines().all(), Probe::default());
+        probe.holds(readiness::machines_have_nodes(&bootstrap, NAMESPACE, name, Some(all), LOOK, &probe)).await
+    }
+
+    async fn work(&self, run: &Run) -> Result<(), Failure> {
+        let bootstrap = run.bootstrap().await?;
+        let manifests = run.manifests().await?;
+        let (name, machines, waits) = (run.name(), run.machines(), run.options.timeouts);
+        let progress = run.progress(self.id());
+        let progress: &dyn Progress = progress.as_ref();
+
+        provider_setup::namespace(&bootstrap).await?;
+        run.apply(&bootstrap, manifests.placed(Placement::WithCluster)).await?;
+        readiness::infrastructure_ready(&bootstrap, NAMESPACE, name, run.bound(waits.control_plane), progress).await?;
+        if machines.etcd > 0 {
+            let etcd = format!("{name}-etcd");
+            readiness::external_etcd_ready(&bootstrap, NAMESPACE, &etcd, run.bound(waits.external_etcd), progress).await?;
+        }
+        readiness::control_plane_initialized(&bootstrap, NAMESPACE, name, run.bound(waits.control_plane), progress).await?;
+        let workload = reached(run, &bootstrap, progress).await?;
+        // The cloud provider gives nodes the identity by which machines know them, so it comes before the wait for them.
+        let addons = manifests.placed(Placement::WorkloadCluster).filter(|o| !is_storage_class(o));
+        run.apply(&workload, addons).await?;
+        let bound = run.machine_bound(machines.all());
+        readiness::machines_have_nodes(&bootstrap, NAMESPACE, name, Some(machines.all()), bound, progress).await?;
+        Ok(())
+    }
+}
+
+/// The new cluster's API, with its kubeconfig in the folder. The Secret may be renewed while it is read: a kubeconfig
+/// that is refused is read once more.
+async fn reached(run: &Run, bootstrap: &Api, progress: &dyn Progress) -> Result<Api, Failure> {
+    let bound = run.bound(run.options.timeouts.control_plane);
+    for last in [false, true] {
+        let kubeconfig = readiness::kubeconfig_available(bootstrap, NAMESPACE, run.name(), bound, progress).await?;
+        run.keep_kubeconfig(&kubeconfig).await?;
+        let api = Api::from_kubeconfig(&kubeconfig).await?;
+        match readiness::api_answers(&api, bound, progress).await {
+            Ok(()) => break,
+            Err(ApiError::Refused { code: 401 | 403, .. }) if !last => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    run.workload().await
+}
+
+pub(super) fn is_storage_class(object: &Value) -> bool {
+    object.get("kind").and_then(Value::as_str) == Some("StorageClass")
+}
