@@ -185,13 +185,11 @@ async fn answer(shared: Arc<Shared>, request: Request<Bytes>, _peer: SocketAddr)
     }
     let path = request.uri().path();
     if let Some(name) = path.strip_prefix("/v1/bootstrap/") {
-        return match is_name(name) {
-            true => bootstrap(&shared, request.method(), name).await,
-            false => refusal(
-                StatusCode::BAD_REQUEST,
-                "the name of a cluster has letters, digits, hyphens and dots, at most 80",
-            ),
-        };
+        if !is_name(name) {
+            let rule = "the name of a cluster has letters, digits, hyphens and dots, at most 80";
+            return refusal(StatusCode::BAD_REQUEST, rule);
+        }
+        return bootstrap(&shared, request.method(), name).await;
     }
     match (request.method(), path) {
         (&Method::GET, "/v1/status") => {

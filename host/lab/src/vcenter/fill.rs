@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::data::Ref;
-use super::inventory::Inventory;
+use super::inventory::{Inventory, uuid};
 use super::objects::{Cluster, Datacenter, Machine};
 use super::tags::{Library, Tags};
 use super::wanted::{Wanted, WantedDatacenter, WantedTemplate};
@@ -39,9 +39,8 @@ impl Filling<'_> {
         for wanted in &self.wanted.datacenters {
             self.datacenter(&mut world, wanted);
         }
-        let named = world.inventory.clone();
         for id in &self.wanted.tags {
-            world.tags.ensure("lab", id, &|what| named.uuid(what));
+            world.tags.ensure("lab", id, &|what| uuid(self.seed, what));
         }
         world
     }
@@ -207,8 +206,7 @@ impl Filling<'_> {
             host: place.host.as_ref(),
         };
         let reference = inventory.template(&folder, &machine, self.now);
-        let named = inventory.clone();
-        let uuid = |what: &str| named.uuid(what);
+        let uuid = |what: &str| uuid(self.seed, what);
         // The tags exist even if the template lacks them, as in a vCenter in which somebody forgot to attach them.
         let elsewhere = Ref::new("VirtualMachine", "vm-0");
         let object = if self.faults.template_untagged(&path) { &elsewhere } else { &reference };

@@ -26,6 +26,16 @@ pub(crate) struct Inventory {
     seed: u64,
 }
 
+/// A UUID that depends on the seed and on what it is for.
+pub(crate) fn uuid(seed: u64, what: &str) -> String {
+    let digest = <sha2::Sha256 as sha2::Digest>::digest(format!("{seed}/{what}"));
+    let mut bytes = [0_u8; 16];
+    for (to, from) in bytes.iter_mut().zip(digest) {
+        *to = from;
+    }
+    uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+}
+
 impl Inventory {
     /// An inventory with nothing but its root folder. The seed decides the UUIDs.
     pub(crate) fn new(seed: u64) -> Self {
@@ -59,14 +69,9 @@ impl Inventory {
         Ref::new(kind, &format!("{prefix}{}", self.next))
     }
 
-    /// A UUID that depends on the seed and on what it is for.
+    /// A UUID that depends on the inventory's seed and on what it is for.
     pub(crate) fn uuid(&self, what: &str) -> String {
-        let digest = <sha2::Sha256 as sha2::Digest>::digest(format!("{}/{what}", self.seed));
-        let mut bytes = [0_u8; 16];
-        for (to, from) in bytes.iter_mut().zip(digest) {
-            *to = from;
-        }
-        uuid::Builder::from_random_bytes(bytes).into_uuid().to_string()
+        uuid(self.seed, what)
     }
 
     /// Puts an entity into the inventory; `links` are its list properties, empty at first.

@@ -261,8 +261,8 @@ fn associations(state: &State, id: Option<&str>, action: &str, body: &Value) -> 
     let tags = &state.contents.tags;
     let list = |name: &str| body.get(name).and_then(Value::as_array).ok_or(Refusal::BadRequest);
     // An identifier in the path (or, in the older form, in the body) has to be that of a tag.
-    let of_tag = |id: &str| tags.tags.iter().find(|one| one.id == id).ok_or(Refusal::NotFound);
-    let on_tag = |one: &Tag| one.objects.iter().filter(|object| exists(state, object)).map(shown).collect::<Vec<_>>();
+    let tag_of = |id: &str| tags.tags.iter().find(|one| one.id == id).ok_or(Refusal::NotFound);
+    let carriers = |one: &Tag| one.objects.iter().filter(|object| exists(state, object)).map(shown).collect::<Vec<_>>();
     match action {
         "list-attached-tags" => {
             let object = object(body.get("object_id").unwrap_or(body))?;
@@ -285,13 +285,13 @@ fn associations(state: &State, id: Option<&str>, action: &str, body: &Value) -> 
         }
         "list-attached-objects" => {
             let id = id.or_else(|| body.get("tag_id").and_then(Value::as_str)).ok_or(Refusal::BadRequest)?;
-            Ok(Value::Array(on_tag(of_tag(id)?)))
+            Ok(Value::Array(carriers(tag_of(id)?)))
         }
         "list-attached-objects-on-tags" => {
             let mut found = Vec::new();
             for id in list("tag_ids")? {
-                let one = of_tag(id.as_str().unwrap_or_default())?;
-                found.push(json!({"tag_id": one.id, "object_ids": on_tag(one)}));
+                let one = tag_of(id.as_str().unwrap_or_default())?;
+                found.push(json!({"tag_id": one.id, "object_ids": carriers(one)}));
             }
             Ok(Value::Array(found))
         }

@@ -97,36 +97,32 @@ pub(crate) struct Readable<'a> {
     pub(crate) session: Option<&'a Session>,
 }
 
-impl Readable<'_> {
-    fn roles(&self) -> Data {
-        let role = |id: i32, name: &str, label: &str, summary: &str, privileges: Vec<&str>| {
-            data::record(
-                "AuthorizationRole",
-                vec![
-                    ("roleId", data::int(id)),
-                    ("system", data::boolean(true)),
-                    ("name", data::text(name)),
-                    (
-                        "info",
-                        data::derived(
-                            "Description",
-                            vec![("label", data::text(label)), ("summary", data::text(summary))],
-                        ),
-                    ),
-                    ("privilege", data::strings(&privileges)),
-                ],
-            )
-        };
-        let read = vec!["System.Anonymous", "System.Read", "System.View"];
-        let items = vec![
-            role(-5, "NoAccess", "No access", "Used for restricting granted access", Vec::new()),
-            role(-4, "Anonymous", "Anonymous", "Not logged-in user (cannot be granted)", vec!["System.Anonymous"]),
-            role(-3, "View", "View", "Visibility access (cannot be granted)", vec!["System.Anonymous", "System.View"]),
-            role(-2, "ReadOnly", "Read-only", "See details of objects, but not make changes", read),
-            role(-1, "Admin", "Administrator", "Full access rights", privileges().collect()),
-        ];
-        Data::List { item: "AuthorizationRole", items }
-    }
+/// The roles that every vCenter has.
+fn roles() -> Data {
+    let role = |id: i32, name: &str, label: &str, summary: &str, privileges: Vec<&str>| {
+        data::record(
+            "AuthorizationRole",
+            vec![
+                ("roleId", data::int(id)),
+                ("system", data::boolean(true)),
+                ("name", data::text(name)),
+                (
+                    "info",
+                    data::derived("Description", vec![("label", data::text(label)), ("summary", data::text(summary))]),
+                ),
+                ("privilege", data::strings(&privileges)),
+            ],
+        )
+    };
+    let read = vec!["System.Anonymous", "System.Read", "System.View"];
+    let items = vec![
+        role(-5, "NoAccess", "No access", "Used for restricting granted access", Vec::new()),
+        role(-4, "Anonymous", "Anonymous", "Not logged-in user (cannot be granted)", vec!["System.Anonymous"]),
+        role(-3, "View", "View", "Visibility access (cannot be granted)", vec!["System.Anonymous", "System.View"]),
+        role(-2, "ReadOnly", "Read-only", "See details of objects, but not make changes", read),
+        role(-1, "Admin", "Administrator", "Full access rights", privileges().collect()),
+    ];
+    Data::List { item: "AuthorizationRole", items }
 }
 
 impl Source for Readable<'_> {
@@ -157,7 +153,7 @@ impl Source for Readable<'_> {
             ("SessionManager", "defaultLocale") => Some(data::text("en")),
             ("ServiceInstance", "content") => Some(self.state.service_content()),
             ("ServiceInstance", "serverClock") => Some(data::time(self.state.clock.now())),
-            ("AuthorizationManager", "roleList") => Some(self.roles()),
+            ("AuthorizationManager", "roleList") => Some(roles()),
             ("CustomFieldsManager", "field") => Some(Data::List { item: "CustomFieldDef", items: Vec::new() }),
             ("OptionManager", "setting") => Some(Data::List { item: "OptionValue", items: Vec::new() }),
             _ => None,

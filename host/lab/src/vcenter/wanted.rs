@@ -111,11 +111,11 @@ fn kubernetes_versions(documents: &[Value]) -> BTreeMap<String, Use> {
             if name.is_empty() {
                 return;
             }
-            let used = uses.entry(name).or_default();
-            used.count += field(part, "count").as_i64().unwrap_or(1).max(1);
+            let usage = uses.entry(name).or_default();
+            usage.count += field(part, "count").as_i64().unwrap_or(1).max(1);
             let version = if own.is_empty() { version.clone() } else { own };
             if !version.is_empty() {
-                used.kubernetes.insert(version);
+                usage.kubernetes.insert(version);
             }
         };
         note(field(spec, "controlPlaneConfiguration"), String::new());
@@ -303,11 +303,11 @@ mod tests {
 
     use super::*;
 
-    fn machine(name: &str, spec: Value) -> Value {
+    fn machine(name: &str, spec: &Value) -> Value {
         json!({"kind": MACHINE, "metadata": {"name": name}, "spec": spec})
     }
 
-    fn datacenter(spec: Value) -> Value {
+    fn datacenter(spec: &Value) -> Value {
         json!({"kind": DATACENTER, "metadata": {"name": "dc"}, "spec": spec})
     }
 
@@ -319,15 +319,15 @@ mod tests {
     fn relative_and_absolute_paths_mean_the_same_things() {
         let absolute = machine(
             "a",
-            json!({"datastore": "/DC/datastore/store", "folder": "/DC/vm/Work", "resourcePool": "/DC/host/C1/Resources/P",
+            &json!({"datastore": "/DC/datastore/store", "folder": "/DC/vm/Work", "resourcePool": "/DC/host/C1/Resources/P",
                    "template": "/DC/vm/T/ubuntu", "osFamily": "ubuntu"}),
         );
         let relative = machine(
             "b",
-            json!({"datastore": "store", "folder": "Work", "resourcePool": "*/P", "template": "ubuntu", "osFamily": "ubuntu"}),
+            &json!({"datastore": "store", "folder": "Work", "resourcePool": "*/P", "template": "ubuntu", "osFamily": "ubuntu"}),
         );
         let wanted = Wanted::from_documents(&[
-            datacenter(json!({"datacenter": "DC", "server": "vc.test", "network": "/DC/network/net"})),
+            datacenter(&json!({"datacenter": "DC", "server": "vc.test", "network": "/DC/network/net"})),
             absolute,
             relative,
         ]);
@@ -348,8 +348,8 @@ mod tests {
     #[test]
     fn a_path_into_another_datacenter_is_not_made_up() {
         let wanted = Wanted::from_documents(&[
-            datacenter(json!({"datacenter": "DC", "server": "vc.test", "network": "/Other/network/net"})),
-            machine("a", json!({"datastore": "/DC/vm/store", "template": "/Other/vm/t"})),
+            datacenter(&json!({"datacenter": "DC", "server": "vc.test", "network": "/Other/network/net"})),
+            machine("a", &json!({"datastore": "/DC/vm/store", "template": "/Other/vm/t"})),
         ]);
         let dc = &wanted.datacenters[0];
         assert!(dc.networks.is_empty() && dc.datastores.is_empty() && dc.templates.is_empty());
@@ -360,9 +360,9 @@ mod tests {
         let wanted = Wanted::from_documents(&[
             json!({"kind": "Cluster", "spec": {"kubernetesVersion": "1.34", "controlPlaneConfiguration": {"machineGroupRef": {"name": "cp"}},
                 "workerNodeGroupConfigurations": [{"count": 3, "kubernetesVersion": 1.3, "machineGroupRef": {"name": "md"}}]}}),
-            datacenter(json!({"datacenter": "/Folder/DC", "server": "vc.test", "network": "n"})),
-            machine("cp", json!({"template": "Templates/new", "osFamily": "ubuntu", "datastore": "s", "diskGiB": 30})),
-            machine("md", json!({"template": "old", "datastore": "s"})),
+            datacenter(&json!({"datacenter": "/Folder/DC", "server": "vc.test", "network": "n"})),
+            machine("cp", &json!({"template": "Templates/new", "osFamily": "ubuntu", "datastore": "s", "diskGiB": 30})),
+            machine("md", &json!({"template": "old", "datastore": "s"})),
         ]);
         let dc = &wanted.datacenters[0];
         assert_eq!(dc.path, path("Folder/DC"));
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn failure_domains_bring_their_compute_clusters() {
         let wanted = Wanted::from_documents(&[datacenter(
-            json!({"datacenter": "DC", "server": "vc.test", "network": "n",
+            &json!({"datacenter": "DC", "server": "vc.test", "network": "n",
             "failureDomains": [{"computeCluster": "East", "resourcePool": "P", "datastore": "e", "folder": "f", "network": "e-net"}]}),
         )]);
         let dc = &wanted.datacenters[0];
@@ -392,7 +392,7 @@ mod tests {
     #[test]
     fn only_tags_that_can_exist_are_wanted() {
         let good = "urn:vmomi:InventoryServiceTag:8e0ce079:GLOBAL";
-        let wanted = Wanted::from_documents(&[machine("a", json!({"tags": [good, "my-tag"]}))]);
+        let wanted = Wanted::from_documents(&[machine("a", &json!({"tags": [good, "my-tag"]}))]);
         assert_eq!(wanted.tags, [good.to_owned()].into());
     }
 }

@@ -80,14 +80,13 @@ pub(crate) fn parse(text: &str) -> Result<Element, String> {
             Event::Text(inside) => append(&mut open, &inside.xml10_content()),
             Event::CData(inside) => append(&mut open, &inside.xml10_content()),
             Event::GeneralRef(reference) => {
-                let resolved = match reference.resolve_char_ref().map_err(|error| error.to_string())? {
-                    Some(letter) => letter.to_string(),
-                    None => {
-                        let name = reference.xml10_content();
-                        quick_xml::escape::resolve_predefined_entity(&name)
-                            .ok_or_else(|| format!("the entity `{name}` is not known"))?
-                            .to_owned()
-                    }
+                let letter = reference.resolve_char_ref().map_err(|error| error.to_string())?;
+                let resolved = if let Some(letter) = letter {
+                    letter.to_string()
+                } else {
+                    let name = reference.xml10_content();
+                    let known = quick_xml::escape::resolve_predefined_entity(&name);
+                    known.ok_or_else(|| format!("the entity `{name}` is not known"))?.to_owned()
                 };
                 append(&mut open, &resolved);
             }

@@ -159,7 +159,7 @@ impl<'a> Client<'a> {
     /// Properties of one object, by path.
     pub(crate) async fn properties(&self, object: &Element, paths: &[&str]) -> BTreeMap<String, Element> {
         let kind = object.kind.as_deref().unwrap();
-        let sets: String = paths.iter().map(|path| format!("<pathSet>{path}</pathSet>")).collect();
+        let sets = format!("<pathSet>{}</pathSet>", paths.join("</pathSet><pathSet>"));
         let call = format!(
             "<RetrievePropertiesEx xmlns=\"urn:vim25\"><_this type=\"PropertyCollector\">propertyCollector</_this><specSet>\
              <propSet><type>{kind}</type>{sets}</propSet><objectSet><obj type=\"{kind}\">{}</obj></objectSet></specSet><options/></RetrievePropertiesEx>",
