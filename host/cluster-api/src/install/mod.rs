@@ -18,7 +18,7 @@ use futures::{StreamExt, TryStreamExt};
 use kedge_spec::release::{Component, ComponentKind};
 use serde_json::Value;
 
-pub(crate) use inventory::{CLUSTERCTL_LABEL, PROVIDER_LABEL};
+pub(crate) use inventory::{CLUSTERCTL_LABEL, CORE_LABEL, PROVIDER_LABEL};
 use manifest::Prepared;
 
 use crate::FIELD_MANAGER;
@@ -129,7 +129,7 @@ pub async fn installed(api: &Api, components: &[Component]) -> Result<bool, Erro
                 }
                 format!("{PROVIDER_LABEL}={label}")
             }
-            None => format!("{}=cert-manager", inventory::CORE_LABEL),
+            None => format!("{}=cert-manager", CORE_LABEL),
         };
         let definitions = api.list(&kinds::CRD, None, Some(&selector)).await?;
         let deployments = api.list(&kinds::DEPLOYMENT, Some(&component.namespace), Some(&selector)).await?;
