@@ -1,0 +1,413 @@
+//! What drives the lab's controllers: changes of the store and timers wake them, and nothing else does.
+//!
+//! One task a cluster. A change is routed to the objects that have to be looked at again; each is looked at once, however many changes asked for it.
+
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
+use std::cmp::Reverse;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::broadcast;
+use tokio::time::Instant;
+
+use crate::kube::{ApiError, Event, EventType, Kind, KubeCluster, Watch, object};
+
+use super::component::{self, Component};
+use super::infrastructure::contract::{self, Definition};
+use super::kinds::{CRD, DEPLOYMENT, INFRASTRUCTURE_GROUP};
+use super::meta::{cluster_name, text};
+use super::objects::Objects;
+use super::pace::Stages;
+use super::world::World;
+
+/// How long an object waits that could not be looked at, because the API refused a write.
+const RETRY: Duration = Duration::from_millis(100);
+
+/// An object to look at.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(crate) struct Key {
+    pub(crate) kind: Kind,
+    pub(crate) namespace: String,
+    pub(crate) name: String,
+}
+
+impl Key {
+    pub(crate) fn of(this: &Value) -> Self {
+        let (kind, namespace, name) = super::objects::address(this);
+        Self { kind, namespace, name }
+    }
+}
+
+/// Which kinds of objects.
+#[derive(Debug, Clone)]
+pub(crate) enum On {
+    /// One kind.
+    Kind(Kind),
+    /// Every kind of the infrastructure group that ends in this word: providers name theirs as they like.
+    Infrastructure(&'static str),
+}
+
+impl On {
+    fn matches(&self, kind: &Kind) -> bool {
+        match self {
+            Self::Kind(one) => one == kind,
+            Self::Infrastructure(end) => kind.group == INFRASTRUCTURE_GROUP && kind.kind.ends_with(end),
+        }
+    }
+}
+
+/// Which objects a change is about.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Route {
+    /// The object itself.
+    Itself,
+    /// Its owners of the controller's kind.
+    Owners,
+    /// Those of the controller's kind in the same cluster.
+    SameCluster,
+    /// Those of the controller's kind that the object, a Cluster, is about.
+    OfCluster,
+    /// The Cluster that it belongs to.
+    ItsCluster,
+    /// All of the controller's kind.
+    All,
+}
+
+/// What comes after an object was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum After {
+    /// Nothing, until something changes.
+    Settled,
+    /// Look again after this time, if nothing changes before.
+    Wait(Duration),
+}
+
+/// The outcome of looking at an object; an error means: again, shortly.
+pub(crate) type Outcome = Result<After, ApiError>;
+
+/// One controller.
+pub(crate) trait Controller: Send + Sync {
+    /// The kinds that it looks after.
+    fn primary(&self) -> On;
+    /// What has to be installed for it to act.
+    fn component(&self) -> Component;
+    /// The changes that concern it, besides those of its own kind.
+    fn watches(&self) -> Vec<(On, Route)>;
+    /// Whether changes of the nodes of a workload cluster concern it.
+    fn follows_nodes(&self) -> bool {
+        false
+    }
+    /// Brings one object forward.
+    fn reconcile(&self, context: &Context, key: &Key) -> Outcome;
+}
+
+/// What controllers work with.
+pub(crate) struct Context {
+    pub(crate) cluster: KubeCluster,
+    pub(crate) objects: Objects,
+    pub(crate) world: Arc<World>,
+    pub(crate) stages: Stages,
+    installed: Mutex<BTreeSet<String>>,
+    definitions: Mutex<Vec<Definition>>,
+    admitted: Mutex<HashSet<Kind>>,
+}
+
+impl Context {
+    pub(crate) fn new(cluster: KubeCluster, world: Arc<World>) -> Self {
+        let objects = Objects::new(cluster.store().clone());
+        Self { cluster, objects, world, stages: Stages::default(), installed: Mutex::default(), definitions: Mutex::default(), admitted: Mutex::default() }
+    }
+
+    /// What is left of a stage that takes `realistic` on real infrastructure.
+    pub(crate) fn left(&self, this: &Value, stage: &'static str, realistic: Duration) -> Option<Duration> {
+        self.stages.left(object::uid(this), stage, self.world.pace().scaled(realistic))
+    }
+
+    /// The kinds of objects in the infrastructure group, as their definitions have them.
+    pub(crate) fn definitions(&self) -> Vec<Definition> {
+        self.definitions.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn definition(&self, kind: &Kind) -> Option<Definition> {
+        self.definitions.lock().unwrap_or_else(PoisonError::into_inner).iter().find(|one| &one.kind == kind).cloned()
+    }
+
+    /// Whether this kind is new to the webhooks.
+    pub(crate) fn first_sight(&self, kind: &Kind) -> bool {
+        self.admitted.lock().unwrap_or_else(PoisonError::into_inner).insert(kind.clone())
+    }
+
+    fn is_installed(&self, component: &Component, kind: &Kind) -> bool {
+        let installed = self.installed.lock().unwrap_or_else(PoisonError::into_inner);
+        match component {
+            Component::Kubernetes => true,
+            Component::Named(name) => installed.contains(*name),
+            Component::OfDefinition => {
+                self.definition(kind).is_some_and(|definition| definition.provider.is_some_and(|label| installed.contains(&label)))
+            }
+        }
+    }
+
+    fn keys(&self, on: &On, namespace: &str, cluster: Option<&str>) -> Vec<Key> {
+        let list = |kind: &Kind| -> Vec<Key> {
+            let all = self.objects.list(kind, namespace);
+            all.iter().filter(|one| cluster.is_none_or(|wanted| cluster_name(one) == wanted || of_itself(one, wanted))).map(|one| Key::of(one)).collect()
+        };
+        match on {
+            On::Kind(kind) => list(kind),
+            On::Infrastructure(_) => self.definitions().iter().filter(|one| on.matches(&one.kind)).flat_map(|one| list(&one.kind)).collect(),
+        }
+    }
+}
+
+/// A Cluster belongs to itself.
+fn of_itself(this: &Value, cluster: &str) -> bool {
+    object::kind(this) == "Cluster" && object::name(this) == cluster
+}
+
+struct Queue {
+    waiting: VecDeque<(usize, Key)>,
+    asked: HashSet<(usize, Key)>,
+    timers: BinaryHeap<Reverse<(Instant, usize, Key)>>,
+    due: HashMap<(usize, Key), Instant>,
+}
+
+impl Queue {
+    fn push(&mut self, controller: usize, key: Key) {
+        if self.asked.insert((controller, key.clone())) {
+            self.waiting.push_back((controller, key));
+        }
+    }
+
+    fn pop(&mut self) -> Option<(usize, Key)> {
+        let next = self.waiting.pop_front()?;
+        self.asked.remove(&next);
+        Some(next)
+    }
+
+    fn later(&mut self, controller: usize, key: Key, wait: Duration) {
+        let at = Instant::now() + wait;
+        let entry = (controller, key.clone());
+        if self.due.get(&entry).is_some_and(|due| *due <= at && *due > Instant::now()) {
+            return;
+        }
+        self.due.insert(entry, at);
+        self.timers.push(Reverse((at, controller, key)));
+    }
+
+    fn next_timer(&self) -> Option<Instant> {
+        self.timers.peek().map(|Reverse((at, _, _))| *at)
+    }
+
+    fn ripen(&mut self) {
+        let now = Instant::now();
+        while self.next_timer().is_some_and(|at| at <= now) {
+            if let Some(Reverse((at, controller, key))) = self.timers.pop() {
+                if self.due.get(&(controller, key.clone())) == Some(&at) {
+                    self.due.remove(&(controller, key.clone()));
+                }
+                self.push(controller, key);
+            }
+        }
+    }
+}
+
+/// The controllers of one cluster at work.
+pub(crate) struct Engine {
+    context: Arc<Context>,
+    controllers: Vec<Box<dyn Controller>>,
+    queue: Queue,
+}
+
+impl Engine {
+    pub(crate) fn new(context: Arc<Context>, controllers: Vec<Box<dyn Controller>>) -> Self {
+        let queue = Queue { waiting: VecDeque::new(), asked: HashSet::new(), timers: BinaryHeap::new(), due: HashMap::new() };
+        Self { context, controllers, queue }
+    }
+
+    /// Runs until the task is aborted.
+    pub(crate) async fn run(mut self, mut watch: Watch) {
+        let mut nodes = self.context.world.node_changes();
+        self.start_over();
+        loop {
+            loop {
+                match watch.take() {
+                    Ok(Some(event)) => self.route(&event),
+                    Ok(None) => break,
+                    Err(_) => {
+                        watch = follow(&self.context.cluster);
+                        self.start_over();
+                    }
+                }
+            }
+            self.queue.ripen();
+            if let Some((controller, key)) = self.queue.pop() {
+                self.look_at(controller, key);
+                if self.queue.waiting.len() % 16 == 0 {
+                    tokio::task::yield_now().await;
+                }
+                continue;
+            }
+            let timer = self.queue.next_timer();
+            tokio::select! {
+                event = watch.next() => match event {
+                    Ok(event) => self.route(&event),
+                    Err(_) => {
+                        watch = follow(&self.context.cluster);
+                        self.start_over();
+                    }
+                },
+                changed = nodes.recv() => match changed {
+                    Ok(cluster) => self.route_nodes(&cluster),
+                    Err(broadcast::error::RecvError::Lagged(_)) => self.start_over(),
+                    Err(broadcast::error::RecvError::Closed) => return,
+                },
+                () = sleep_until(timer) => {}
+            }
+        }
+    }
+
+    fn look_at(&mut self, index: usize, key: Key) {
+        let Some(controller) = self.controllers.get(index) else { return };
+        if !self.context.is_installed(&controller.component(), &key.kind) {
+            return;
+        }
+        match controller.reconcile(&self.context, &key) {
+            Ok(After::Settled) => {}
+            Ok(After::Wait(wait)) => self.queue.later(index, key, wait),
+            Err(refused) => {
+                tracing::debug!(cluster = self.context.cluster.name(), kind = %key.kind, name = key.name, %refused, "a lab controller tries again");
+                self.queue.later(index, key, RETRY);
+            }
+        }
+    }
+
+    /// Looks at everything again: at the start, and when changes were missed.
+    fn start_over(&mut self) {
+        self.refresh_definitions();
+        self.refresh_components();
+        for index in 0..self.controllers.len() {
+            self.all_of(index);
+        }
+    }
+
+    fn all_of(&mut self, index: usize) {
+        let Some(controller) = self.controllers.get(index) else { return };
+        for key in self.context.keys(&controller.primary(), "", None) {
+            self.queue.push(index, key);
+        }
+    }
+
+    fn refresh_definitions(&self) {
+        let found = self.context.objects.list(&CRD, "").iter().filter_map(|one| contract::definition(one)).collect();
+        *self.context.definitions.lock().unwrap_or_else(PoisonError::into_inner) = found;
+    }
+
+    /// Says whether what is installed has changed.
+    fn refresh_components(&self) -> bool {
+        let now = component::available(&self.context.objects.list(&DEPLOYMENT, ""));
+        let mut installed = self.context.installed.lock().unwrap_or_else(PoisonError::into_inner);
+        let changed = *installed != now;
+        *installed = now;
+        changed
+    }
+
+    fn route(&mut self, event: &Event) {
+        let this = &*event.object;
+        if event.event_type == EventType::Deleted {
+            self.context.stages.forget(object::uid(this));
+        }
+        if event.kind == CRD {
+            self.refresh_definitions();
+            if text(this, "/spec/group") == INFRASTRUCTURE_GROUP {
+                super::admission::register_kind(&self.context, this);
+            }
+        }
+        if event.kind == DEPLOYMENT && self.refresh_components() {
+            for index in 0..self.controllers.len() {
+                if !matches!(self.controllers.get(index).map(|one| one.component()), None | Some(Component::Kubernetes)) {
+                    self.all_of(index);
+                }
+            }
+        }
+        if event.kind == super::kinds::NODE {
+            self.context.world.tell_nodes_changed(self.context.cluster.name());
+        }
+        for index in 0..self.controllers.len() {
+            for key in self.concerned(index, event) {
+                self.queue.push(index, key);
+            }
+        }
+    }
+
+    fn concerned(&self, index: usize, event: &Event) -> Vec<Key> {
+        let Some(controller) = self.controllers.get(index) else { return Vec::new() };
+        let this = &*event.object;
+        let primary = controller.primary();
+        let mut keys = Vec::new();
+        if primary.matches(&event.kind) {
+            keys.push(Key::of(this));
+        }
+        for (_, route) in controller.watches().iter().filter(|(on, _)| on.matches(&event.kind)) {
+            let namespace = object::namespace(this);
+            match route {
+                Route::Itself => keys.push(Key::of(this)),
+                Route::Owners => keys.extend(owners_of(this, &primary)),
+                Route::SameCluster => {
+                    let cluster = cluster_name(this);
+                    if !cluster.is_empty() {
+                        keys.extend(self.context.keys(&primary, namespace, Some(cluster)));
+                    }
+                }
+                Route::OfCluster => keys.extend(self.context.keys(&primary, namespace, Some(object::name(this)))),
+                Route::ItsCluster => {
+                    let cluster = cluster_name(this);
+                    if let (On::Kind(kind), false) = (&primary, cluster.is_empty()) {
+                        keys.push(Key { kind: kind.clone(), namespace: namespace.to_owned(), name: cluster.to_owned() });
+                    }
+                }
+                Route::All => keys.extend(self.context.keys(&primary, "", None)),
+            }
+        }
+        keys
+    }
+
+    fn route_nodes(&mut self, cluster: &str) {
+        for index in 0..self.controllers.len() {
+            let keys = match self.controllers.get(index) {
+                Some(controller) if controller.follows_nodes() => self.context.keys(&controller.primary(), "", Some(cluster)),
+                _ => continue,
+            };
+            for key in keys {
+                self.queue.push(index, key);
+            }
+        }
+    }
+}
+
+fn owners_of(this: &Value, primary: &On) -> Vec<Key> {
+    let namespace = object::namespace(this);
+    let owners = object::owners(this).iter().map(|owner| {
+        let (group, _) = object::group_version(owner);
+        Key { kind: Kind::of(group, object::kind(owner)), namespace: namespace.to_owned(), name: text(owner, "/name").to_owned() }
+    });
+    owners.filter(|key| primary.matches(&key.kind)).collect()
+}
+
+/// Follows a cluster's changes from now on.
+pub(crate) fn follow(cluster: &KubeCluster) -> Watch {
+    loop {
+        // "From now on" is refused only if more changes than are kept come in between; then now is later.
+        if let Ok(watch) = cluster.store().watch(None) {
+            return watch;
+        }
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}

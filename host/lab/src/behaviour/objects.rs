@@ -1,0 +1,104 @@
+//! How the lab's controllers read and write a cluster: a thin layer over the store that writes nothing where nothing changes.
+
+use serde_json::Value;
+
+use crate::kube::{ApiError, Kind, LabelSelector, Propagation, Reason, Store, object};
+
+use super::kinds::names;
+
+/// A cluster's objects as controllers see them.
+#[derive(Clone)]
+pub(crate) struct Objects {
+    store: Store,
+}
+
+impl Objects {
+    pub(crate) fn new(store: Store) -> Self {
+        Self { store }
+    }
+
+    pub(crate) fn get(&self, kind: &Kind, namespace: &str, name: &str) -> Option<Value> {
+        self.store.get(kind, Some(namespace), name)
+    }
+
+    /// The objects of a kind in a namespace, or everywhere if that is empty; by namespace and name.
+    pub(crate) fn list(&self, kind: &Kind, namespace: &str) -> Vec<Value> {
+        self.store.list(kind, Some(namespace).filter(|one| !one.is_empty()), &LabelSelector::everything())
+    }
+
+    /// The objects of a kind that belong to a cluster, by their label.
+    pub(crate) fn of_cluster(&self, kind: &Kind, namespace: &str, cluster: &str) -> Vec<Value> {
+        self.store.list(kind, Some(namespace), &LabelSelector::equals(names::CLUSTER_NAME, cluster))
+    }
+
+    /// The objects of a kind whose controller is `owner`.
+    pub(crate) fn controlled_by(&self, kind: &Kind, owner: &Value) -> Vec<Value> {
+        let uid = object::uid(owner);
+        self.list(kind, object::namespace(owner)).into_iter().filter(|one| is_controlled_by(one, uid)).collect()
+    }
+
+    /// Creates an object, unless one of that name is there.
+    ///
+    /// # Errors
+    /// What the API refused.
+    pub(crate) fn ensure(&self, object: Value) -> Result<Value, ApiError> {
+        let (group, _) = object::group_version(&object);
+        let kind = Kind::of(group, object::kind(&object));
+        let (namespace, name) = (object::namespace(&object).to_owned(), object::name(&object).to_owned());
+        if let Some(there) = self.get(&kind, &namespace, &name) {
+            return Ok(there);
+        }
+        match self.store.create(object) {
+            Err(refused) if refused.reason == Reason::AlreadyExists => self.get(&kind, &namespace, &name).ok_or(refused),
+            other => other,
+        }
+    }
+
+    /// Reads, changes and writes an object, in one step; nothing happens if it is gone or the change changes nothing.
+    /// `metadata`, `spec` and `status` may all change.
+    pub(crate) fn change(&self, kind: &Kind, namespace: &str, name: &str, change: impl FnMut(&mut Value)) {
+        self.store.mutate(kind, Some(namespace), name, change);
+    }
+
+    /// [`Objects::change`] for an object that was read before; does nothing if another one has taken its name since.
+    pub(crate) fn change_this(&self, this: &Value, mut change: impl FnMut(&mut Value)) {
+        let (kind, namespace, name) = address(this);
+        self.change(&kind, &namespace, &name, |now| {
+            if object::uid(now) == object::uid(this) {
+                change(now);
+            }
+        });
+    }
+
+    /// Deletes an object, or begins to; nothing happens if it is gone or being deleted.
+    ///
+    /// # Errors
+    /// What the API refused.
+    pub(crate) fn delete(&self, this: &Value) -> Result<(), ApiError> {
+        let (kind, namespace, name) = address(this);
+        if self.get(&kind, &namespace, &name).is_none_or(|now| object::is_deleting(&now)) {
+            return Ok(());
+        }
+        match self.store.delete(&kind, Some(&namespace), &name, Propagation::Background) {
+            Err(gone) if gone.reason == Reason::NotFound => Ok(()),
+            other => other,
+        }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
+    }
+}
+
+/// Whether the controller among an object's owners has this UID.
+pub(crate) fn is_controlled_by(this: &Value, uid: &str) -> bool {
+    object::owners(this).iter().any(|owner| {
+        owner.get("uid").and_then(Value::as_str) == Some(uid) && owner.get("controller").and_then(Value::as_bool) == Some(true)
+    })
+}
+
+/// Kind, namespace and name of an object.
+pub(crate) fn address(this: &Value) -> (Kind, String, String) {
+    let (group, _) = object::group_version(this);
+    (Kind::of(group, object::kind(this)), object::namespace(this).to_owned(), object::name(this).to_owned())
+}
