@@ -47,10 +47,10 @@ fn step_changed(
         (None, None) => {}
         (None, Some(new)) => changes
             .added
-            .extend(FieldSet::of_step(step.to_owned(), new, schema)),
+            .extend(FieldSet::of_step(step.to_owned(), new, schema, true)),
         (Some(old), None) => changes
             .removed
-            .extend(FieldSet::of_step(step.to_owned(), old, schema)),
+            .extend(FieldSet::of_step(step.to_owned(), old, schema, true)),
         (Some(old), Some(new)) => {
             if old == new {
                 return;
@@ -61,13 +61,13 @@ fn step_changed(
                 (Parts::Whole, _) => {
                     changes
                         .added
-                        .extend(FieldSet::of_step(step.to_owned(), new, schema));
+                        .extend(FieldSet::of_step(step.to_owned(), new, schema, true));
                     changes.removed.insert(step);
                 }
                 (_, Parts::Whole) => {
                     changes
                         .removed
-                        .extend(FieldSet::of_step(step.to_owned(), old, schema));
+                        .extend(FieldSet::of_step(step.to_owned(), old, schema, true));
                     changes.added.insert(step);
                 }
                 _ => {

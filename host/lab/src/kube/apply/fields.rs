@@ -117,37 +117,43 @@ impl FieldSet {
     /// The leaves of an object: what somebody who sets it owns.
     pub(crate) fn of(value: &Value, schema: &Schema) -> Self {
         let mut set = Self::default();
-        set.add(value, Some(schema));
+        set.add(value, Some(schema), false);
         set
     }
 
-    /// The leaves of one field or item, which is itself a member where it is a leaf or an item.
-    pub(crate) fn of_step(step: String, value: &Value, schema: Option<&Schema>) -> Self {
+    /// The fields of one field or item, which is itself a member where it is a leaf or an item; and, if they are to be
+    /// `whole`, the maps and lists on the way: whoever makes one by an update owns it too.
+    pub(crate) fn of_step(
+        step: String,
+        value: &Value,
+        schema: Option<&Schema>,
+        whole: bool,
+    ) -> Self {
         let mut set = Self::default();
         let item = !step.starts_with("f:");
         let mut node = Node {
-            member: item || matches!(parts(value, schema), Parts::Whole),
+            member: whole || item || matches!(parts(value, schema), Parts::Whole),
             below: Self::default(),
         };
-        node.below.add(value, schema);
+        node.below.add(value, schema, whole);
         set.steps.insert(step, node);
         set
     }
 
-    fn add(&mut self, value: &Value, schema: Option<&Schema>) {
+    fn add(&mut self, value: &Value, schema: Option<&Schema>, whole: bool) {
         match parts(value, schema) {
             Parts::Whole => {}
             Parts::Fields(map) => {
                 for (name, value) in map {
                     let field = schema.and_then(|schema| schema.field(name)).map(|s| &**s);
-                    self.extend(Self::of_step(format!("f:{name}"), value, field));
+                    self.extend(Self::of_step(format!("f:{name}"), value, field, whole));
                 }
             }
             Parts::Items(list) => {
                 let Some(schema) = schema else { return };
                 for item in list {
                     if let Some(step) = item_step(item, schema) {
-                        self.extend(Self::of_step(step, item, schema.items.as_deref()));
+                        self.extend(Self::of_step(step, item, schema.items.as_deref(), whole));
                     }
                 }
             }

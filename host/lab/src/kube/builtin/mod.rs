@@ -12,7 +12,7 @@ use super::schema::{Schema, Type};
 
 pub(crate) use defaults::fill;
 pub(crate) use rules::check;
-pub(crate) use types::{definitions, schema_of};
+pub(crate) use types::{Field, definitions, schema_of, wire_fields};
 
 const KINDS: &str = include_str!("kinds.txt");
 
@@ -115,4 +115,24 @@ pub(crate) fn type_name(key: &ResourceKey) -> Option<&'static str> {
         .iter()
         .find(|built_in| built_in.resource.key == *key)
         .map(|built_in| built_in.type_name.as_str())
+}
+
+/// The type of a built-in kind that may come in a request's body, stored or only asked for.
+pub(crate) fn type_of(api_version: &str, kind: &str) -> Option<String> {
+    let extra = match (api_version, kind) {
+        (_, "DeleteOptions") => Some("meta.v1.DeleteOptions"),
+        ("authentication.k8s.io/v1", "TokenRequest") => Some("authentication.v1.TokenRequest"),
+        ("autoscaling/v1", "Scale") => Some("autoscaling.v1.Scale"),
+        _ => None,
+    };
+    if let Some(name) = extra {
+        return Some(name.to_owned());
+    }
+    all()
+        .iter()
+        .find(|built_in| {
+            let resource = &built_in.resource;
+            resource.kind == kind && resource.api_version(&resource.storage) == api_version
+        })
+        .map(|built_in| built_in.type_name.clone())
 }

@@ -31,10 +31,15 @@ fn lines() -> &'static BTreeMap<&'static str, Line> {
 }
 
 /// One field of a type.
-struct Field {
-    name: &'static str,
+pub(crate) struct Field {
+    /// `-`: not a field in JSON, but a type whose fields are taken for this type's own.
+    pub(crate) name: &'static str,
+    /// The number in protocol buffers.
+    pub(crate) number: Option<u64>,
+    /// A Go pointer: a zero is a value, not nothing.
+    pub(crate) pointer: bool,
     required: bool,
-    declared: &'static str,
+    pub(crate) declared: &'static str,
     keys: Option<Vec<&'static str>>,
     merge_key: Option<&'static str>,
     retain_keys: bool,
@@ -44,7 +49,12 @@ struct Field {
 fn fields(line: &'static str) -> impl Iterator<Item = Field> {
     line.split(' ').filter_map(|field| {
         let (name, rest) = field.split_once(':')?;
+        let (name, number) = name
+            .split_once('#')
+            .map_or((name, None), |(name, number)| (name, number.parse().ok()));
         let required = name.ends_with('!');
+        let name = name.trim_end_matches('!');
+        let pointer = name.ends_with('*');
         let (rest, atomic) = rest
             .strip_suffix('@')
             .map_or((rest, false), |rest| (rest, true));
@@ -67,7 +77,9 @@ fn fields(line: &'static str) -> impl Iterator<Item = Field> {
             None => (rest, None),
         };
         Some(Field {
-            name: name.trim_end_matches('!'),
+            name: name.trim_end_matches('*'),
+            number,
+            pointer,
             required,
             declared,
             keys,
@@ -76,6 +88,18 @@ fn fields(line: &'static str) -> impl Iterator<Item = Field> {
             atomic,
         })
     })
+}
+
+fn json_fields(line: &'static str) -> impl Iterator<Item = Field> {
+    fields(line).filter(|field| field.name != "-")
+}
+
+/// The fields of a type as protocol buffers number them.
+pub(crate) fn wire_fields(name: &str) -> impl Iterator<Item = Field> {
+    lines()
+        .get(name)
+        .into_iter()
+        .flat_map(|line| fields(line.fields))
 }
 
 /// The schema of a built-in type; nothing is known of a type that the table does not have.
@@ -97,7 +121,7 @@ fn build(name: &str, made: &mut HashMap<String, Arc<Schema>>) -> Arc<Schema> {
         atomic: line.atomic,
         ..Schema::default()
     };
-    for field in fields(line.fields) {
+    for field in json_fields(line.fields) {
         if field.required {
             schema.required.push(field.name.to_owned());
         }
@@ -183,7 +207,7 @@ pub(crate) fn definitions(
     into.insert((*name).to_owned(), Value::Null);
     let mut properties = Map::new();
     let mut required = Vec::new();
-    for field in fields(line.fields) {
+    for field in json_fields(line.fields) {
         let mut property = open_api(field.declared, reference, into);
         if let Some(map) = property.as_object_mut() {
             if let Some(keys) = &field.keys {

@@ -6,6 +6,7 @@ mod discovery;
 mod jsonpath;
 mod objects;
 mod openapi;
+mod protobuf;
 mod query;
 mod respond;
 mod reviews;

@@ -10,7 +10,7 @@ use super::accept::{self, Form};
 use super::query::invalid_option;
 use super::respond::{self, Body};
 use super::route::Target;
-use super::{Api, Asked, table, yaml};
+use super::{Api, Asked, protobuf, table, yaml};
 use crate::kube::error::{ApiError, Reason};
 use crate::kube::object;
 use crate::kube::resource::Resource;
@@ -33,6 +33,19 @@ impl Api {
         if !resource.stored {
             return self.review(asked, &resource, target);
         }
+        let response = self.on_stored(asked, &resource, target)?;
+        let deprecated = resource
+            .version(&target.version)
+            .and_then(|version| version.warning.clone());
+        Ok(respond::warn(response, deprecated.as_slice()))
+    }
+
+    fn on_stored(
+        &self,
+        asked: &Asked,
+        resource: &Arc<Resource>,
+        target: &Target,
+    ) -> Result<Response<Body>, ApiError> {
         let in_namespace = target.namespace.is_some();
         // A collection across all namespaces can only be read.
         let all_namespaces = resource.namespaced && !in_namespace;
@@ -42,12 +55,12 @@ impl Api {
         let Some(name) = &target.name else {
             return match asked.method {
                 Method::GET if target.watch || asked.query.flag("watch") => {
-                    self.watch(asked, &resource, target)
+                    self.watch(asked, resource, target)
                 }
-                Method::GET => self.list(asked, &resource, target),
-                Method::POST if !all_namespaces => self.create(asked, &resource, target),
+                Method::GET => self.list(asked, resource, target),
+                Method::POST if !all_namespaces => self.create(asked, resource, target),
                 Method::DELETE if !all_namespaces => {
-                    self.delete_collection(asked, &resource, target)
+                    self.delete_collection(asked, resource, target)
                 }
                 _ => Err(not_allowed()),
             };
@@ -55,7 +68,7 @@ impl Api {
         if all_namespaces {
             return Err(ApiError::no_such_resource());
         }
-        let place = address(&resource, target.namespace.as_deref(), name);
+        let place = address(resource, target.namespace.as_deref(), name);
         let version = resource
             .version(&target.version)
             .ok_or_else(ApiError::no_such_resource)?;
@@ -64,30 +77,30 @@ impl Api {
             Some("status") if version.status => true,
             Some("scale") => {
                 let paths = version.scale.clone().ok_or_else(ApiError::no_such_resource)?;
-                return self.scale(asked, &resource, &place, &target.version, &paths);
+                return self.scale(asked, resource, &place, &target.version, &paths);
             }
             Some("finalize") if resource.is("", "namespaces") => false,
             Some("token") if resource.is("", "serviceaccounts") => {
-                return self.token_request(asked, &resource, &place);
+                return self.token_request(asked, resource, &place);
             }
             Some(_) => return Err(ApiError::no_such_resource()),
         };
         match asked.method {
             Method::GET if target.watch || asked.query.flag("watch") => {
-                self.watch(asked, &resource, target)
+                self.watch(asked, resource, target)
             }
             Method::GET => {
                 let object = self
                     .store
-                    .find(&resource, &place)
+                    .find(resource, &place)
                     .ok_or_else(|| ApiError::not_found(&resource.key, name))?;
-                let object = in_version(&resource, &target.version, &object);
-                self.show(asked, 200, &resource, &target.version, &object)
+                let object = in_version(resource, &target.version, &object);
+                self.show(asked, 200, resource, &target.version, &object)
             }
-            Method::PUT => self.replace(asked, &resource, target, &place, status),
-            Method::PATCH => self.patch(asked, &resource, target, &place, status),
+            Method::PUT => self.replace(asked, resource, target, &place, status),
+            Method::PATCH => self.patch(asked, resource, target, &place, status),
             Method::DELETE if target.subresource.is_none() => {
-                self.delete(asked, &resource, target, &place)
+                self.delete(asked, resource, target, &place)
             }
             _ => Err(not_allowed()),
         }
@@ -376,6 +389,8 @@ fn unsupported(accepted: &str) -> ApiError {
     )
 }
 
+const BODIES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
+
 fn parse_json(asked: &Asked) -> Result<Value, ApiError> {
     serde_json::from_slice(&asked.body).map_err(|error| {
         ApiError::bad_request(format!("the object provided is not valid JSON: {error}"))
@@ -387,7 +402,8 @@ pub(super) fn read_body(asked: &Asked) -> Result<Value, ApiError> {
     match media_type(&asked.headers).as_str() {
         "" | "application/json" | "*/*" => parse_json(asked),
         "application/yaml" => yaml::read(&asked.body),
-        _ => Err(unsupported("application/json, application/yaml")),
+        "application/vnd.kubernetes.protobuf" => protobuf::read(&asked.body),
+        _ => Err(unsupported(BODIES)),
     }
 }
 
@@ -419,10 +435,7 @@ impl DeleteOptions {
         let body = if asked.body.is_empty() {
             Value::Null
         } else {
-            match media_type(&asked.headers).as_str() {
-                "application/json" | "application/yaml" => read_body(asked)?,
-                _ => return Err(unsupported("application/json, application/yaml")),
-            }
+            read_body(asked)?
         };
         let text = |path: &str| body.pointer(path).and_then(Value::as_str).map(str::to_owned);
         let policy = asked

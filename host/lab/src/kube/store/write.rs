@@ -103,7 +103,7 @@ impl Store {
             }
             let address = Address::of(&value);
             let owner = Owner::update(&request.manager, resource, request);
-            let next = self.prepare_new(resource, value, request, Some(&owner), &mut warnings)?;
+            let next = self.prepare_new(resource, value, request, Some(&owner))?;
             match self.commit(resource, &address, None, next, request.dry_run)? {
                 Some(object) => return Ok(outcome(resource, request, object, true, warnings)),
                 None if generated => {}
@@ -120,7 +120,6 @@ impl Store {
         mut value: Value,
         request: &Request,
         owner: Option<&Owner>,
-        warnings: &mut Vec<String>,
     ) -> Result<Value, ApiError> {
         let version = served(resource, &request.version)?;
         self.check_namespace(resource, object::namespace(&value), object::name(&value))?;
@@ -138,7 +137,6 @@ impl Store {
         let mut value = self.admit(resource, Operation::Create, Some(value), None)?;
         fill(resource, version, &mut value, None, &now);
         body::validate(resource, version, &value, None)?;
-        warnings.extend(version.warning.clone());
         if let Some(owner) = owner {
             apply::track(None, &mut value, &version.schema, owner, &now);
         }
@@ -223,7 +221,6 @@ impl Store {
         };
         body::count_generation(resource, version, stored, &mut next);
         body::validate(resource, version, &next, Some(stored))?;
-        warnings.extend(version.warning.clone());
         if let Some(owner) = owner {
             apply::track(Some(stored), &mut next, &version.schema, owner, &now);
         }
@@ -320,7 +317,7 @@ impl Store {
                 return Err(ApiError::modified(&resource.key, &address.name));
             }
             let next = merged(None)?;
-            let next = self.prepare_new(resource, next, request, None, &mut warnings)?;
+            let next = self.prepare_new(resource, next, request, None)?;
             if let Some(object) = self.commit(resource, address, None, next, request.dry_run)? {
                 return Ok(outcome(resource, request, object, true, warnings));
             }
