@@ -155,6 +155,3 @@ impl Manifests {
         files
     }
 }
-
-#[cfg(test)]
-mod tests;

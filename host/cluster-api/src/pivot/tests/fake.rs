@@ -128,14 +128,17 @@ impl World {
     fn collect_garbage(&mut self) {
         for store in &mut self.stores {
             loop {
-                let uids: BTreeSet<String> = store.values().map(|o| uid(o).to_owned()).collect();
-                let before = store.len();
-                store.retain(|_, o| {
+                let uids: BTreeSet<&str> = store.values().map(uid).collect();
+                let orphaned = |o: &Value| {
                     let owners = items(o, "/metadata/ownerReferences");
-                    owners.is_empty() || owners.iter().any(|r| uids.contains(text(r, "/uid").unwrap_or_default()))
-                });
-                if store.len() == before {
+                    !owners.is_empty() && !owners.iter().any(|r| uids.contains(text(r, "/uid").unwrap_or_default()))
+                };
+                let gone: Vec<Key> = store.iter().filter(|(_, o)| orphaned(o)).map(|(k, _)| k.clone()).collect();
+                if gone.is_empty() {
                     break;
+                }
+                for key in gone {
+                    store.remove(&key);
                 }
             }
         }
