@@ -170,10 +170,7 @@ impl SecretNeed {
 
     /// A secret that may be missing.
     pub fn optional(name: &str, purpose: &str, environment: &[&str]) -> Self {
-        Self {
-            required: false,
-            ..Self::required(name, purpose, environment)
-        }
+        Self { required: false, ..Self::required(name, purpose, environment) }
     }
 
     /// The endpoint whose requests may carry it.

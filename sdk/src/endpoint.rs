@@ -1,9 +1,7 @@
 //! Requests to the servers that the host opens.
 
 use crate::bindings::kedge::provider::endpoints::{self, Header, SecretUse};
-pub use crate::bindings::kedge::provider::endpoints::{
-    Certificate, Encoding, EndpointError, Part, Request, Response,
-};
+pub use crate::bindings::kedge::provider::endpoints::{Certificate, Encoding, EndpointError, Part, Request, Response};
 use crate::host::Connection;
 
 /// An open server. The host owns its address, TLS, cookies and credentials.
@@ -51,12 +49,7 @@ impl Endpoint {
 impl Request {
     /// A request without headers and body. `path` starts with one `/`.
     pub fn new(method: &str, path: &str) -> Self {
-        Self {
-            method: method.into(),
-            path: path.into(),
-            headers: vec![],
-            body: vec![],
-        }
+        Self { method: method.into(), path: path.into(), headers: vec![], body: vec![] }
     }
 
     /// `GET path`.
@@ -83,10 +76,7 @@ impl Request {
     /// Adds a header of parts, for example one with a secret.
     #[must_use]
     pub fn header_parts(mut self, name: &str, value: Vec<Part>) -> Self {
-        self.headers.push(Header {
-            name: name.into(),
-            value,
-        });
+        self.headers.push(Header { name: name.into(), value });
         self
     }
 
@@ -107,18 +97,14 @@ impl Request {
     /// Adds a secret to the body. The host puts its value in on the way.
     #[must_use]
     pub fn secret(mut self, name: &str, encoding: Encoding) -> Self {
-        self.body.push(Part::Secret(SecretUse {
-            name: name.into(),
-            encoding,
-        }));
+        self.body.push(Part::Secret(SecretUse { name: name.into(), encoding }));
         self
     }
 
     /// A JSON body.
     #[must_use]
     pub fn json(self, value: &serde_json::Value) -> Self {
-        self.header("Content-Type", "application/json")
-            .text(value.to_string())
+        self.header("Content-Type", "application/json").text(value.to_string())
     }
 
     /// Body and headers as text, with `${kedge.secret/NAME}` where a secret goes: for tests and messages.
@@ -149,10 +135,7 @@ impl Response {
 
     /// A header by its name in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
     /// The body as JSON.

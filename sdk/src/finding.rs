@@ -1,6 +1,7 @@
 //! Findings: what there is to say about a spec.
 
-use crate::{Failure, Finding, ObjectRef, Severity};
+use crate::document::Read;
+use crate::{Failure, Finding, ObjectRef, Role, Severity};
 
 impl Finding {
     /// The spec can't be used as it is. `code` is a stable name in kebab case; `message` one sentence without a full
@@ -65,6 +66,12 @@ impl From<Finding> for Failure {
     }
 }
 
+impl From<Box<Finding>> for Failure {
+    fn from(finding: Box<Finding>) -> Self {
+        Self::from(*finding)
+    }
+}
+
 impl Failure {
     /// The provider does not know this kind of document.
     pub fn unknown_kind(kind: &str) -> Self {
@@ -82,8 +89,6 @@ impl Failure {
     }
 }
 
-use crate::Role;
-
 /// Findings, collected: everything wrong is said at once.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Findings(Vec<Finding>);
@@ -100,8 +105,8 @@ impl Findings {
     }
 
     /// The value of a read; a failed read becomes a finding.
-    pub fn take<T>(&mut self, read: Result<T, Finding>) -> Option<T> {
-        read.map_err(|finding| self.push(finding)).ok()
+    pub fn take<T>(&mut self, read: Read<T>) -> Option<T> {
+        read.map_err(|finding| self.push(*finding)).ok()
     }
 
     /// Whether one of them is an error.

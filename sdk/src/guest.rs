@@ -12,8 +12,8 @@ use crate::bindings::upgrade::exports::kedge::provider::upgrade;
 use crate::endpoint::{Endpoint, EndpointError, Granted};
 use crate::host::{EngineError, EngineInfo, EngineVersion, Host, Level, Network, Outcome};
 use crate::{
-    Compared, Defaulting, Document, Documents, Failure, Finding, Findings, Input, Lifecycle,
-    Options, Placed, Preflight, Provider, Release, Role, Upgrade,
+    Compared, Defaulting, Document, Documents, Failure, Finding, Findings, Input, Lifecycle, Options, Placed,
+    Preflight, Provider, Release, Role, Upgrade,
 };
 
 /// Exports a provider as a component. The optional interfaces are named, because a host probes for each of them:
@@ -57,26 +57,16 @@ macro_rules! export {
 pub struct Component<P>(PhantomData<P>);
 
 fn parse(text: &str, what: &str) -> Result<Value, Failure> {
-    serde_json::from_str(text)
-        .map_err(|error| Failure::Internal(format!("{what} is no JSON: {error}")))
+    serde_json::from_str(text).map_err(|error| Failure::Internal(format!("{what} is no JSON: {error}")))
 }
 
 fn document_in(document: types::Document) -> Result<Document, Failure> {
     let body = parse(&document.body, "a document")?;
-    Ok(Document {
-        api_version: document.api_version,
-        kind: document.kind,
-        name: document.name,
-        body,
-    })
+    Ok(Document { api_version: document.api_version, kind: document.kind, name: document.name, body })
 }
 
 fn documents_in(documents: Vec<types::Document>) -> Result<Documents, Failure> {
-    documents
-        .into_iter()
-        .map(document_in)
-        .collect::<Result<_, _>>()
-        .map(Documents::new)
+    documents.into_iter().map(document_in).collect::<Result<_, _>>().map(Documents::new)
 }
 
 fn document_out(document: Document) -> types::Document {
@@ -100,13 +90,7 @@ fn input_in(input: types::Input) -> Result<Input, Failure> {
 }
 
 fn placed_out(placed: Vec<Placed>) -> Vec<manifests::Manifest> {
-    placed
-        .into_iter()
-        .map(|p| manifests::Manifest {
-            placement: p.placement,
-            object: p.object.to_string(),
-        })
-        .collect()
+    placed.into_iter().map(|p| manifests::Manifest { placement: p.placement, object: p.object.to_string() }).collect()
 }
 
 impl<P: Provider + Default> describe::Guest for Component<P> {
@@ -128,10 +112,7 @@ impl<P: Provider + Default> config::Guest for Component<P> {
         let mut defaulting = Defaulting::new(documents_in(documents)?);
         P::default().defaults(&mut defaulting)?;
         let (documents, changes) = defaulting.finish();
-        Ok(config::Defaulted {
-            documents: documents.into_vec().into_iter().map(document_out).collect(),
-            changes,
-        })
+        Ok(config::Defaulted { documents: documents.into_vec().into_iter().map(document_out).collect(), changes })
     }
 
     fn check(documents: Vec<types::Document>) -> Vec<Finding> {
@@ -183,17 +164,12 @@ impl<P: Preflight + Default> preflight::Guest for Component<P> {
     }
 
     fn run(input: types::Input, skip: Vec<String>) -> Result<String, Failure> {
-        P::default()
-            .run(&input_in(input)?, &skip, &mut ComponentHost)
-            .map(|facts| facts.to_string())
+        P::default().run(&input_in(input)?, &skip, &mut ComponentHost).map(|facts| facts.to_string())
     }
 }
 
 impl<P: Upgrade + Default> upgrade::Guest for Component<P> {
-    fn compare(
-        old: Vec<types::Document>,
-        new: Vec<types::Document>,
-    ) -> Result<Vec<Compared>, Failure> {
+    fn compare(old: Vec<types::Document>, new: Vec<types::Document>) -> Result<Vec<Compared>, Failure> {
         P::default().compare(&documents_in(old)?, &documents_in(new)?)
     }
 }

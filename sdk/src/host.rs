@@ -1,8 +1,6 @@
 //! What a plugin may ask of the host, as a trait: the real host in a component, a fake one in a test.
 
-pub use crate::bindings::kedge::provider::container_engine::{
-    EngineError, EngineInfo, EngineVersion, Network,
-};
+pub use crate::bindings::kedge::provider::container_engine::{EngineError, EngineInfo, EngineVersion, Network};
 pub use crate::bindings::kedge::provider::log::Level;
 pub use crate::bindings::kedge::provider::report::{CheckOutcome as Outcome, Status};
 use crate::endpoint::{Certificate, Endpoint, EndpointError, Request, Response};

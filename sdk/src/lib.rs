@@ -65,9 +65,7 @@ pub use host::{EngineInfo, EngineVersion, Host, Level, Outcome, Status};
 pub use input::Input;
 pub use manifest::{InfrastructureObjects, Manifest, Placed, Placement};
 pub use node::{NodeContribution, NodeFile, NodeUser};
-pub use provider::{
-    Check, Compared, Lifecycle, MachineTemplate, Options, Preflight, Provider, Upgrade, Verdict,
-};
+pub use provider::{Check, Compared, Lifecycle, MachineTemplate, Options, Preflight, Provider, Upgrade, Verdict};
 pub use release::Release;
 pub use report::Reporter;
 
@@ -76,11 +74,10 @@ pub mod prelude {
     pub use crate::schema;
     pub use crate::secret;
     pub use crate::{
-        Check, Compared, Defaulting, Description, Document, Documents, Encoding, Endpoint,
-        EndpointError, EndpointNeed, Failure, Finding, Findings, Group, Host, Infrastructure,
-        InfrastructureObjects, Input, KindRole, Level, Lifecycle, MachineTemplate, Manifest,
-        NodeContribution, NodeFile, NodeUser, ObjectRef, Options, Placed, Placement, Preflight,
-        Provider, Release, Reporter, Request, Role, SecretNeed, Severity, Upgrade, Verdict,
+        Check, Compared, Defaulting, Description, Document, Documents, Encoding, Endpoint, EndpointError, EndpointNeed,
+        Failure, Finding, Findings, Group, Host, Infrastructure, InfrastructureObjects, Input, KindRole, Level,
+        Lifecycle, MachineTemplate, Manifest, NodeContribution, NodeFile, NodeUser, ObjectRef, Options, Placed,
+        Placement, Preflight, Provider, Release, Reporter, Request, Role, SecretNeed, Severity, Upgrade, Verdict,
     };
     pub use serde_json::{Value, json};
 }

@@ -28,10 +28,7 @@ impl Manifest {
     /// A label.
     #[must_use]
     pub fn label(self, key: &str, value: &str) -> Self {
-        self.set(
-            &format!("metadata.labels{}", crate::path::key_step(key)),
-            json!(value),
-        )
+        self.set(&format!("metadata.labels{}", crate::path::key_step(key)), json!(value))
     }
 
     /// Any field, by its path.
@@ -57,18 +54,9 @@ impl Manifest {
     }
 
     /// A Secret of a type, with `stringData` that may hold references ([`crate::secret`]).
-    pub fn secret<'a>(
-        name: &str,
-        kind: &str,
-        data: impl IntoIterator<Item = (&'a str, String)>,
-    ) -> Self {
-        let data: Map<String, Value> = data
-            .into_iter()
-            .map(|(key, value)| (key.to_owned(), value.into()))
-            .collect();
-        Self::new("v1", "Secret", name)
-            .set("type", json!(kind))
-            .set("stringData", Value::Object(data))
+    pub fn secret<'a>(name: &str, kind: &str, data: impl IntoIterator<Item = (&'a str, String)>) -> Self {
+        let data: Map<String, Value> = data.into_iter().map(|(key, value)| (key.to_owned(), value.into())).collect();
+        Self::new("v1", "Secret", name).set("type", json!(kind)).set("stringData", Value::Object(data))
     }
 
     /// The object.
@@ -78,10 +66,7 @@ impl Manifest {
 
     /// The object with its place in the order.
     pub fn place(self, placement: Placement) -> Placed {
-        Placed {
-            placement,
-            object: self.0,
-        }
+        Placed { placement, object: self.0 }
     }
 }
 
@@ -106,10 +91,7 @@ pub struct InfrastructureObjects {
 impl InfrastructureObjects {
     /// The cluster object alone.
     pub fn new(cluster: Value) -> Self {
-        Self {
-            cluster,
-            others: vec![],
-        }
+        Self { cluster, others: vec![] }
     }
 
     /// Adds an object.

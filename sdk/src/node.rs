@@ -26,11 +26,7 @@ impl NodeContribution {
     /// An argument of a component: `kubelet`, `api-server`, `controller-manager`, `scheduler`, `etcd`.
     #[must_use]
     pub fn argument(mut self, component: &str, name: &str, value: &str) -> Self {
-        self.arguments.push(Argument {
-            component: component.into(),
-            name: name.into(),
-            value: value.into(),
-        });
+        self.arguments.push(Argument { component: component.into(), name: name.into(), value: value.into() });
         self
     }
 

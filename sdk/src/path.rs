@@ -32,12 +32,10 @@ fn steps(path: &str) -> Vec<Step<'_>> {
 
 /// The value at a path; none if a step leads nowhere or to null.
 pub(crate) fn get<'v>(value: &'v Value, path: &str) -> Option<&'v Value> {
-    let found = steps(path)
-        .into_iter()
-        .try_fold(value, |value, step| match step {
-            Step::Key(key) => value.get(key),
-            Step::Index(index) => value.get(index),
-        });
+    let found = steps(path).into_iter().try_fold(value, |value, step| match step {
+        Step::Key(key) => value.get(key),
+        Step::Index(index) => value.get(index),
+    });
     found.filter(|value| !value.is_null())
 }
 
@@ -79,15 +77,8 @@ pub(crate) fn set(root: &mut Value, path: &str, new: Value) -> bool {
 
 /// A key as a step of a path: in brackets where it has characters that a plain step may not have.
 pub(crate) fn key_step(key: &str) -> String {
-    let plain = !key.is_empty()
-        && key
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
-    if plain {
-        format!(".{key}")
-    } else {
-        format!("[{key}]")
-    }
+    let plain = !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if plain { format!(".{key}") } else { format!("[{key}]") }
 }
 
 #[cfg(test)]
@@ -100,10 +91,7 @@ mod tests {
     fn reads_keys_indexes_and_brackets() {
         let value = json!({"spec": {"groups": [{"count": 3}], "labels": {"example.com/team": "a"}, "none": null}});
         assert_eq!(get(&value, "spec.groups[0].count"), Some(&json!(3)));
-        assert_eq!(
-            get(&value, "spec.labels[example.com/team]"),
-            Some(&json!("a"))
-        );
+        assert_eq!(get(&value, "spec.labels[example.com/team]"), Some(&json!("a")));
         assert_eq!(get(&value, "spec.groups[1].count"), None);
         assert_eq!(get(&value, "spec.none"), None);
         assert_eq!(get(&value, ""), Some(&value));

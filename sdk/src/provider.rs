@@ -5,8 +5,8 @@ use serde_json::Value;
 pub use crate::bindings::preflight::exports::kedge::provider::preflight::Check;
 pub use crate::bindings::upgrade::exports::kedge::provider::upgrade::{Compared, Verdict};
 use crate::{
-    Defaulting, Description, Documents, Failure, Finding, Findings, Host, InfrastructureObjects,
-    Input, NodeContribution, ObjectRef, Placed, Role,
+    Defaulting, Description, Documents, Failure, Finding, Findings, Host, InfrastructureObjects, Input,
+    NodeContribution, ObjectRef, Placed, Role,
 };
 
 /// Options of `generate`.
@@ -21,10 +21,7 @@ impl Options {
 
     /// An option by its name.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, value)| value.as_str())
+        self.0.iter().find(|(n, _)| n == name).map(|(_, value)| value.as_str())
     }
 
     /// The Kubernetes version of the new spec, for example `1.31`.
@@ -32,13 +29,8 @@ impl Options {
     /// # Errors
     /// The host gave none.
     pub fn kubernetes_version(&self) -> Result<&str, Failure> {
-        self.get("kubernetes-version").ok_or_else(|| {
-            Finding::error(
-                "option-missing",
-                "the option `kubernetes-version` is missing",
-            )
-            .into()
-        })
+        self.get("kubernetes-version")
+            .ok_or_else(|| Finding::error("option-missing", "the option `kubernetes-version` is missing").into())
     }
 }
 
@@ -158,11 +150,7 @@ pub trait Lifecycle: Provider {
 impl Check {
     /// A check with its stable id and the line for a pass.
     pub fn new(id: impl Into<String>, title: &str) -> Self {
-        Self {
-            id: id.into(),
-            title: title.into(),
-            document: None,
-        }
+        Self { id: id.into(), title: title.into(), document: None }
     }
 
     /// The document it is about.

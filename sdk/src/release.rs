@@ -22,10 +22,7 @@ impl Release {
     /// The minor version, 31 in `v1.31.4`; 0 if it has none.
     pub fn kubernetes_minor(&self) -> u32 {
         let mut numbers = self.kubernetes_version().trim_start_matches('v').split('.');
-        numbers
-            .nth(1)
-            .and_then(|minor| minor.parse().ok())
-            .unwrap_or(0)
+        numbers.nth(1).and_then(|minor| minor.parse().ok()).unwrap_or(0)
     }
 
     /// The EKS Distro release, for example `kubernetes-1-31-eks-45`.
@@ -40,30 +37,14 @@ impl Release {
     /// The release has no such image.
     pub fn image(&self, place: &str) -> Result<String, Failure> {
         let raw = self.bundle(place);
-        let name = raw
-            .and_then(|image| image.get("name"))
-            .and_then(Value::as_str);
-        let listed = |name: &str| {
-            self.0
-                .get("images")
-                .and_then(|images| images.get(name))
-                .and_then(Value::as_str)
-        };
-        let uri = raw
-            .and_then(|image| image.get("uri"))
-            .and_then(Value::as_str);
-        listed(place)
-            .or_else(|| name.and_then(listed))
-            .or(uri)
-            .map(str::to_owned)
-            .ok_or_else(|| {
-                Finding::error(
-                    "image-missing",
-                    format!("the release names no image `{place}`"),
-                )
+        let name = raw.and_then(|image| image.get("name")).and_then(Value::as_str);
+        let listed = |name: &str| self.0.get("images").and_then(|images| images.get(name)).and_then(Value::as_str);
+        let uri = raw.and_then(|image| image.get("uri")).and_then(Value::as_str);
+        listed(place).or_else(|| name.and_then(listed)).or(uri).map(str::to_owned).ok_or_else(|| {
+            Finding::error("image-missing", format!("the release names no image `{place}`"))
                 .remedy("Use a release that has it (`--bundles-override`)")
                 .into()
-            })
+        })
     }
 
     /// A value of the raw `versionsBundle` entry by its path.
@@ -74,8 +55,7 @@ impl Release {
     /// As a worker node group with a Kubernetes version of its own sees it; fields it does not have are the cluster's.
     #[must_use]
     pub fn for_worker(&self, group: &str) -> Self {
-        let Some(Value::Object(own)) = self.0.get("workers").and_then(|workers| workers.get(group))
-        else {
+        let Some(Value::Object(own)) = self.0.get("workers").and_then(|workers| workers.get(group)) else {
             return self.clone();
         };
         let mut merged = self.0.clone();
@@ -86,10 +66,7 @@ impl Release {
     }
 
     fn text(&self, field: &str) -> &str {
-        self.0
-            .get(field)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
+        self.0.get(field).and_then(Value::as_str).unwrap_or_default()
     }
 }
 
@@ -111,14 +88,8 @@ mod tests {
 
     #[test]
     fn images_come_from_the_mirrored_table_first() {
-        assert_eq!(
-            release().image("eksD.kindNode").unwrap(),
-            "mirror.example/kind-node:v1.31.4"
-        );
-        assert_eq!(
-            release().image("vSphere.kubeVip").unwrap(),
-            "public.example/kube-vip:v1"
-        );
+        assert_eq!(release().image("eksD.kindNode").unwrap(), "mirror.example/kind-node:v1.31.4");
+        assert_eq!(release().image("vSphere.kubeVip").unwrap(), "public.example/kube-vip:v1");
         assert!(release().image("vSphere.driver").is_err());
     }
 

@@ -17,24 +17,14 @@ pub struct Reporter<'h> {
 
 impl std::fmt::Debug for Reporter<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Reporter")
-            .field("plan", &self.plan)
-            .field("reported", &self.reported)
-            .finish_non_exhaustive()
+        f.debug_struct("Reporter").field("plan", &self.plan).field("reported", &self.reported).finish_non_exhaustive()
     }
 }
 
 impl<'h> Reporter<'h> {
     /// For a plan; checks of `skip` are reported as skipped when their turn comes.
     pub fn new(host: &'h mut dyn Host, plan: Vec<Check>, skip: &[String]) -> Self {
-        Self {
-            host,
-            plan,
-            skip: skip.to_vec(),
-            known: BTreeMap::new(),
-            reported: 0,
-            failed: false,
-        }
+        Self { host, plan, skip: skip.to_vec(), known: BTreeMap::new(), reported: 0, failed: false }
     }
 
     /// The host, for what else a check needs of it.
@@ -71,34 +61,17 @@ impl<'h> Reporter<'h> {
 
     /// The check failed.
     pub fn failed(&mut self, check: &str, finding: Finding) {
-        self.outcome(
-            check,
-            Status::Failed,
-            String::new(),
-            String::new(),
-            vec![finding],
-        );
+        self.outcome(check, Status::Failed, String::new(), String::new(), vec![finding]);
     }
 
     /// The check could not run.
     pub fn skipped(&mut self, check: &str, why: impl Into<String>) {
-        self.outcome(
-            check,
-            Status::Skipped(why.into()),
-            String::new(),
-            String::new(),
-            vec![],
-        );
+        self.outcome(check, Status::Skipped(why.into()), String::new(), String::new(), vec![]);
     }
 
     /// Everything not yet reported is skipped for one reason.
     pub fn skip_rest(&mut self, why: &str) {
-        let rest: Vec<String> = self
-            .plan
-            .iter()
-            .skip(self.reported)
-            .map(|check| check.id.clone())
-            .collect();
+        let rest: Vec<String> = self.plan.iter().skip(self.reported).map(|check| check.id.clone()).collect();
         for id in rest {
             if !self.known.contains_key(&id) {
                 self.skipped(&id, why);
@@ -107,38 +80,13 @@ impl<'h> Reporter<'h> {
     }
 
     /// Says an outcome in full.
-    pub fn outcome(
-        &mut self,
-        check: &str,
-        status: Status,
-        expected: String,
-        found: String,
-        findings: Vec<Finding>,
-    ) {
-        let status = if self.skips(check) {
-            Status::Skipped("left out on request".into())
-        } else {
-            status
-        };
-        let findings = if matches!(status, Status::Skipped(_)) {
-            vec![]
-        } else {
-            findings
-        };
+    pub fn outcome(&mut self, check: &str, status: Status, expected: String, found: String, findings: Vec<Finding>) {
+        let status = if self.skips(check) { Status::Skipped("left out on request".into()) } else { status };
+        let findings = if matches!(status, Status::Skipped(_)) { vec![] } else { findings };
         self.failed |= status == Status::Failed;
-        let outcome = Outcome {
-            check: check.to_owned(),
-            status,
-            expected,
-            found,
-            findings,
-        };
+        let outcome = Outcome { check: check.to_owned(), status, expected, found, findings };
         self.known.entry(check.to_owned()).or_insert(outcome);
-        while let Some(outcome) = self
-            .plan
-            .get(self.reported)
-            .and_then(|check| self.known.get(&check.id))
-        {
+        while let Some(outcome) = self.plan.get(self.reported).and_then(|check| self.known.get(&check.id)) {
             self.host.report(outcome.clone());
             self.reported += 1;
         }

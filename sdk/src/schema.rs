@@ -42,10 +42,8 @@ pub fn map(values: Schema, description: &str) -> Schema {
 
 /// An object that has these fields and no others.
 pub fn object<const N: usize>(fields: [(&str, Schema); N]) -> Schema {
-    let properties: Map<String, Value> = fields
-        .into_iter()
-        .map(|(name, Schema(schema))| (name.to_owned(), schema))
-        .collect();
+    let properties: Map<String, Value> =
+        fields.into_iter().map(|(name, Schema(schema))| (name.to_owned(), schema)).collect();
     Schema(json!({"type": "object", "properties": properties, "additionalProperties": false}))
 }
 

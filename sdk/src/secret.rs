@@ -27,13 +27,7 @@ mod tests {
     #[test]
     fn references_name_their_encoding() {
         assert_eq!(plain("password"), "${kedge.secret/password}");
-        assert_eq!(
-            reference("password", &Encoding::Plain),
-            "${kedge.secret/password}"
-        );
-        assert_eq!(
-            reference("password", &Encoding::Json),
-            "${kedge.secret/password|json}"
-        );
+        assert_eq!(reference("password", &Encoding::Plain), "${kedge.secret/password}");
+        assert_eq!(reference("password", &Encoding::Json), "${kedge.secret/password|json}");
     }
 }

@@ -21,22 +21,15 @@ impl Provider for Docker {
             .namespace("capd-system")
             .kinds("DockerCluster", "DockerMachineTemplate")
             .versions(&["v1beta2", "v1beta1"]);
-        Description::new(
-            "docker",
-            "Docker",
-            env!("CARGO_PKG_VERSION"),
-            infrastructure,
-        )
-        .datacenter(DATACENTER, &["anywhere.eks.amazonaws.com/v1alpha1"])
-        .own_endpoint()
-        .cni("kindnetd")
+        Description::new("docker", "Docker", env!("CARGO_PKG_VERSION"), infrastructure)
+            .datacenter(DATACENTER, &["anywhere.eks.amazonaws.com/v1alpha1"])
+            .own_endpoint()
+            .cni("kindnetd")
     }
 
     fn schema(&self, kind: &str) -> Result<Value, Failure> {
         match kind {
-            DATACENTER => Ok(schema::object([])
-                .describe("Containers need no settings")
-                .document()),
+            DATACENTER => Ok(schema::object([]).describe("Containers need no settings").document()),
             other => Err(Failure::unknown_kind(other)),
         }
     }
@@ -95,7 +88,11 @@ spec: {{}}
         }
         findings.push(
             cluster
-                .warning("", "not-for-production", "The docker infrastructure provider is meant for local development and testing only")
+                .warning(
+                    "",
+                    "not-for-production",
+                    "The docker infrastructure provider is meant for local development and testing only",
+                )
                 .remedy("Use another provider for clusters that have to last"),
         );
     }
@@ -107,14 +104,8 @@ spec: {{}}
                 "customImage": release.image("eksD.kindNode")?,
                 "extraMounts": [{"containerPath": ENGINE_SOCKET, "hostPath": ENGINE_SOCKET}],
             }}});
-            let object = Manifest::unnamed(&api_version(&input.release), "DockerMachineTemplate")
-                .spec(spec)
-                .build();
-            Ok(MachineTemplate {
-                role: group.role,
-                object,
-                in_place: vec![],
-            })
+            let object = Manifest::unnamed(&api_version(&input.release), "DockerMachineTemplate").spec(spec).build();
+            Ok(MachineTemplate { role: group.role, object, in_place: vec![] })
         };
         input.groups()?.into_iter().map(template).collect()
     }
@@ -127,16 +118,8 @@ spec: {{}}
         let minor = input.release_for(role).kubernetes_minor();
         // Containers share the disk of the machine they run on: pressure there is not theirs to answer.
         let mut node = node
-            .argument(
-                "kubelet",
-                "eviction-hard",
-                "nodefs.available<0%,nodefs.inodesFree<0%,imagefs.available<0%",
-            )
-            .argument(
-                "kubelet",
-                "cgroup-driver",
-                if minor >= 24 { "systemd" } else { "cgroupfs" },
-            );
+            .argument("kubelet", "eviction-hard", "nodefs.available<0%,nodefs.inodesFree<0%,imagefs.available<0%")
+            .argument("kubelet", "cgroup-driver", if minor >= 24 { "systemd" } else { "cgroupfs" });
         if minor >= 31 {
             node = node.argument("kubelet", "fail-cgroupv1", "false");
         }
@@ -154,23 +137,16 @@ spec: {{}}
     fn infrastructure(&self, input: &Input) -> Result<InfrastructureObjects, Failure> {
         let image = input.release.image("haproxy.image")?;
         let (repository, tag) = image.rsplit_once(':').unwrap_or((&image, "latest"));
-        let cluster = Manifest::new(
-            &api_version(&input.release),
-            "DockerCluster",
-            &input.cluster_name,
-        )
-        .namespace(&input.namespace)
-        .spec(json!({"loadBalancer": {"imageRepository": repository, "imageTag": tag}}));
+        let cluster = Manifest::new(&api_version(&input.release), "DockerCluster", &input.cluster_name)
+            .namespace(&input.namespace)
+            .spec(json!({"loadBalancer": {"imageRepository": repository, "imageTag": tag}}));
         Ok(InfrastructureObjects::new(cluster.build()))
     }
 
     fn addons(&self, _input: &Input) -> Result<Vec<Placed>, Failure> {
         // The provisioner that the controller manager's argument above switches on.
         let class = Manifest::new("storage.k8s.io/v1", "StorageClass", "standard")
-            .set(
-                "metadata.annotations[storageclass.kubernetes.io/is-default-class]",
-                json!("true"),
-            )
+            .set("metadata.annotations[storageclass.kubernetes.io/is-default-class]", json!("true"))
             .set("provisioner", json!("kubernetes.io/host-path"))
             .set("reclaimPolicy", json!("Delete"))
             .set("volumeBindingMode", json!("Immediate"));
@@ -180,22 +156,13 @@ spec: {{}}
 
 /// The API version that the release's provider serves: `v1beta2` came with Cluster API 1.11.
 fn api_version(release: &Release) -> String {
-    let version = release
-        .bundle("docker.version")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    let mut numbers = version
-        .trim_start_matches('v')
-        .split('.')
-        .map(|number| number.parse::<u32>().unwrap_or(0));
+    let version = release.bundle("docker.version").and_then(Value::as_str).unwrap_or_default();
+    let mut numbers = version.trim_start_matches('v').split('.').map(|number| number.parse::<u32>().unwrap_or(0));
     let old = match (numbers.next(), numbers.next()) {
         (Some(1), Some(minor)) => minor < 11,
         _ => false,
     };
-    format!(
-        "{INFRASTRUCTURE_GROUP}/{}",
-        if old { "v1beta1" } else { "v1beta2" }
-    )
+    format!("{INFRASTRUCTURE_GROUP}/{}", if old { "v1beta1" } else { "v1beta2" })
 }
 
 const ENGINE_CHECK: &str = "container-engine";
@@ -215,26 +182,16 @@ impl Preflight for Docker {
             Err(error) => findings.push(
                 Finding::warning(
                     "engine-unreachable",
-                    format!(
-                        "The container engine does not answer: {}",
-                        kedge_sdk::host::explain_engine(&error)
-                    ),
+                    format!("The container engine does not answer: {}", kedge_sdk::host::explain_engine(&error)),
                 )
                 .remedy("Start Docker, if the machines are to run on this computer"),
             ),
             Ok(engine) => {
-                let major: u32 = engine
-                    .version
-                    .split('.')
-                    .next()
-                    .and_then(|major| major.parse().ok())
-                    .unwrap_or(0);
+                let major: u32 = engine.version.split('.').next().and_then(|major| major.parse().ok()).unwrap_or(0);
                 if major < 20 {
                     let message = format!("Docker {} is older than 20", engine.version);
-                    findings.push(
-                        Finding::warning("engine-old", message)
-                            .remedy("Upgrade Docker to version 20 or newer"),
-                    );
+                    findings
+                        .push(Finding::warning("engine-old", message).remedy("Upgrade Docker to version 20 or newer"));
                 }
                 if let Ok(info) = host.engine_info()
                     && info.memory < MEMORY_WANTED
@@ -244,17 +201,12 @@ impl Preflight for Docker {
                         info.memory / 1_000_000
                     );
                     findings.push(
-                        Finding::warning("engine-memory", message)
-                            .remedy("Give the container engine more memory"),
+                        Finding::warning("engine-memory", message).remedy("Give the container engine more memory"),
                     );
                 }
             }
         }
-        Reporter::new(host, self.plan(input)?, skip).concluded(
-            ENGINE_CHECK,
-            "",
-            findings.into_vec(),
-        );
+        Reporter::new(host, self.plan(input)?, skip).concluded(ENGINE_CHECK, "", findings.into_vec());
         Ok(json!({}))
     }
 }

@@ -42,6 +42,7 @@ pub(crate) struct CertBundle {
 
 /// A vCenter and the place in it.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::struct_field_names, reason = "the spec's field has the name of its kind")]
 pub(crate) struct Datacenter {
     pub(crate) name: String,
     pub(crate) server: String,

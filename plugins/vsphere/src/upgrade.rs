@@ -19,7 +19,7 @@ pub(crate) fn compare(old: &Documents, new: &Documents) -> Result<Vec<Compared>,
                 let verdict = if kind == DATACENTER {
                     datacenter(&path, before, after, &groups)
                 } else {
-                    machine(&path, after, &groups)
+                    Some(machine(&path, after, &groups))
                 };
                 compared.extend(verdict.map(|verdict| Compared { document: after.reference(), path, verdict }));
             }
@@ -79,17 +79,17 @@ fn datacenter(path: &str, before: &Document, after: &Document, groups: &[Group])
     }
 }
 
-fn machine(path: &str, after: &Document, groups: &[Group]) -> Option<Verdict> {
+fn machine(path: &str, after: &Document, groups: &[Group]) -> Verdict {
     match path {
         "spec.osFamily" | "spec.storagePolicyName" => {
             let field = path.trim_start_matches("spec.");
-            Some(Verdict::Refused(format!("`{field}` of a machine config can't be changed; use a new machine config")))
+            Verdict::Refused(format!("`{field}` of a machine config can't be changed; use a new machine config"))
         }
         _ => {
             let users =
                 groups.iter().filter(|group| group.machine.as_ref().is_some_and(|named| named.name == after.name));
             let roles: Vec<Role> = users.map(|group| group.role.clone()).collect();
-            Some(if roles.is_empty() { Verdict::Allowed } else { Verdict::Rolls(roles) })
+            if roles.is_empty() { Verdict::Allowed } else { Verdict::Rolls(roles) }
         }
     }
 }

@@ -30,10 +30,7 @@ impl Sent {
 
     /// A header by its name in any case.
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers
-            .iter()
-            .find(|(n, _)| n.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value.as_str())
+        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 }
 
@@ -50,28 +47,19 @@ pub struct FakeEndpoint {
 
 impl std::fmt::Debug for FakeEndpoint {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FakeEndpoint")
-            .field("server", &self.server)
-            .finish_non_exhaustive()
+        f.debug_struct("FakeEndpoint").field("server", &self.server).finish_non_exhaustive()
     }
 }
 
 /// An answer with a status and a text.
 fn response(status: u16, body: &str) -> Response {
-    Response {
-        status,
-        headers: vec![],
-        body: body.as_bytes().to_vec(),
-    }
+    Response { status, headers: vec![], body: body.as_bytes().to_vec() }
 }
 
 impl FakeEndpoint {
     /// A server as the spec names it, without replies.
     pub fn new(server: &str) -> Self {
-        Self {
-            server: server.into(),
-            ..Self::default()
-        }
+        Self { server: server.into(), ..Self::default() }
     }
 
     /// Answers a method and path, such as `GET /health`.
@@ -97,10 +85,7 @@ impl FakeEndpoint {
 
     /// Answers with whatever `handler` makes; `None` leaves the request to the other replies.
     #[must_use]
-    pub fn answering(
-        mut self,
-        handler: impl Fn(&Sent) -> Option<Result<Response, EndpointError>> + 'static,
-    ) -> Self {
+    pub fn answering(mut self, handler: impl Fn(&Sent) -> Option<Result<Response, EndpointError>> + 'static) -> Self {
         self.handlers.push(Box::new(handler));
         self
     }
@@ -125,9 +110,7 @@ impl FakeEndpoint {
             Part::Text(text) | Part::Other(text) => text.clone(),
             Part::Bytes(bytes) => String::from_utf8_lossy(bytes).into_owned(),
             Part::Secret(secret) => encode(&value(&secret.name), &secret.encoding),
-            Part::BasicAuth((user, password)) => {
-                base64(&format!("{}:{}", value(user), value(password)))
-            }
+            Part::BasicAuth((user, password)) => base64(&format!("{}:{}", value(user), value(password))),
         }
     }
 
@@ -136,25 +119,13 @@ impl FakeEndpoint {
         let sent = Sent {
             method: request.method.clone(),
             path: request.path.clone(),
-            headers: request
-                .headers
-                .iter()
-                .map(|header| (header.name.clone(), text(&header.value)))
-                .collect(),
+            headers: request.headers.iter().map(|header| (header.name.clone(), text(&header.value))).collect(),
             body: text(&request.body),
         };
         self.sent.borrow_mut().push(sent.clone());
-        self.handlers
-            .iter()
-            .rev()
-            .find_map(|handler| handler(&sent))
-            .unwrap_or_else(|| {
-                Err(EndpointError::Other(format!(
-                    "no reply recorded for {}\n{}",
-                    sent.line(),
-                    sent.body
-                )))
-            })
+        self.handlers.iter().rev().find_map(|handler| handler(&sent)).unwrap_or_else(|| {
+            Err(EndpointError::Other(format!("no reply recorded for {}\n{}", sent.line(), sent.body)))
+        })
     }
 }
 
@@ -170,10 +141,7 @@ impl Connection for FakeConnection {
         self.0.answer(request)
     }
     fn send_all(&self, requests: &[Request]) -> Vec<Result<Response, EndpointError>> {
-        requests
-            .iter()
-            .map(|request| self.0.answer(request))
-            .collect()
+        requests.iter().map(|request| self.0.answer(request)).collect()
     }
     fn certificate(&self) -> Result<Certificate, EndpointError> {
         self.0.certificate.clone().unwrap_or_else(|| {
@@ -201,10 +169,7 @@ pub(super) fn encode(value: &str, encoding: &Encoding) -> String {
             .replace('\'', "&apos;"),
         Encoding::Json => {
             let quoted = serde_json::Value::from(value).to_string();
-            quoted
-                .get(1..quoted.len() - 1)
-                .unwrap_or_default()
-                .to_owned()
+            quoted.get(1..quoted.len() - 1).unwrap_or_default().to_owned()
         }
         Encoding::Base64 => base64(value),
     }
@@ -212,22 +177,14 @@ pub(super) fn encode(value: &str, encoding: &Encoding) -> String {
 
 fn base64(text: &str) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let digit = |bits: u32| {
-        ALPHABET
-            .get((bits & 63) as usize)
-            .map_or('=', |byte| char::from(*byte))
-    };
+    let digit = |bits: u32| ALPHABET.get((bits & 63) as usize).map_or('=', |byte| char::from(*byte));
     let mut out = String::new();
     for chunk in text.as_bytes().chunks(3) {
         let byte = |index: usize| u32::from(chunk.get(index).copied().unwrap_or(0));
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
         out.push(digit(bits >> 18));
         out.push(digit(bits >> 12));
-        out.push(if chunk.len() > 1 {
-            digit(bits >> 6)
-        } else {
-            '='
-        });
+        out.push(if chunk.len() > 1 { digit(bits >> 6) } else { '=' });
         out.push(if chunk.len() > 2 { digit(bits) } else { '=' });
     }
     out

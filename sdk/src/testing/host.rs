@@ -61,10 +61,7 @@ impl FakeHost {
 
     /// What a server was sent, in its order.
     pub fn sent(&self, endpoint: &str) -> Vec<Sent> {
-        self.sent
-            .get(endpoint)
-            .map(|sent| sent.borrow().clone())
-            .unwrap_or_default()
+        self.sent.get(endpoint).map(|sent| sent.borrow().clone()).unwrap_or_default()
     }
 
     /// One line an outcome: the check's id and how it went, with the codes of its findings.
@@ -77,25 +74,15 @@ impl FakeHost {
                 Status::Skipped(why) => format!("skipped ({why})"),
                 Status::Other(other) => other.clone(),
             };
-            let codes: Vec<&str> = outcome
-                .findings
-                .iter()
-                .map(|finding| finding.code.as_str())
-                .collect();
-            let codes = if codes.is_empty() {
-                String::new()
-            } else {
-                format!(" [{}]", codes.join(", "))
-            };
+            let codes: Vec<&str> = outcome.findings.iter().map(|finding| finding.code.as_str()).collect();
+            let codes = if codes.is_empty() { String::new() } else { format!(" [{}]", codes.join(", ")) };
             format!("{}: {status}{codes}", outcome.check)
         };
         self.outcomes.iter().map(line).collect()
     }
 
     fn engine_or(&self) -> Result<&FakeEngine, EngineError> {
-        self.engine
-            .as_ref()
-            .ok_or_else(|| EngineError::Unreachable("no engine here".into()))
+        self.engine.as_ref().ok_or_else(|| EngineError::Unreachable("no engine here".into()))
     }
 }
 
@@ -113,10 +100,7 @@ impl Host for FakeHost {
             endpoint.secrets.clone_from(&self.secrets);
             self.open.insert(name.into(), Rc::new(endpoint));
         }
-        let endpoint = self
-            .open
-            .get(name)
-            .ok_or_else(|| EndpointError::NotGranted(name.into()))?;
+        let endpoint = self.open.get(name).ok_or_else(|| EndpointError::NotGranted(name.into()))?;
         Ok(Endpoint::new(Box::new(FakeConnection(Rc::clone(endpoint)))))
     }
 
@@ -134,31 +118,16 @@ impl Host for FakeHost {
 
     fn engine_version(&mut self) -> Result<EngineVersion, EngineError> {
         let version = self.engine_or()?.version.clone();
-        Ok(EngineVersion {
-            version,
-            api_version: "1.47".into(),
-            os: "linux".into(),
-            arch: "amd64".into(),
-        })
+        Ok(EngineVersion { version, api_version: "1.47".into(), os: "linux".into(), arch: "amd64".into() })
     }
 
     fn engine_info(&mut self) -> Result<EngineInfo, EngineError> {
         let memory = self.engine_or()?.memory;
-        Ok(EngineInfo {
-            cpus: 4,
-            memory,
-            cgroup_version: "2".into(),
-            rootless: false,
-            extensions: vec![],
-        })
+        Ok(EngineInfo { cpus: 4, memory, cgroup_version: "2".into(), rootless: false, extensions: vec![] })
     }
 
     fn engine_networks(&mut self) -> Result<Vec<Network>, EngineError> {
         self.engine_or()?;
-        Ok(vec![Network {
-            name: "bridge".into(),
-            driver: "bridge".into(),
-            subnets: vec!["172.17.0.0/16".into()],
-        }])
+        Ok(vec![Network { name: "bridge".into(), driver: "bridge".into(), subnets: vec!["172.17.0.0/16".into()] }])
     }
 }

@@ -39,13 +39,7 @@ pub(super) fn parse(text: &str) -> Vec<Value> {
                 Some(key) => {
                     map.insert(key, value);
                 }
-                None => {
-                    *key = Some(
-                        value
-                            .as_str()
-                            .map_or_else(|| value.to_string(), str::to_owned),
-                    )
-                }
+                None => *key = Some(value.as_str().map_or_else(|| value.to_string(), str::to_owned)),
             },
         }
     }
@@ -61,16 +55,11 @@ fn scalar(text: &str, style: ScalarStyle) -> Value {
         "" | "~" | "null" => Value::Null,
         "true" => true.into(),
         "false" => false.into(),
-        _ => text
-            .parse::<i64>()
-            .map_or_else(|_| text.into(), Value::from),
+        _ => text.parse::<i64>().map_or_else(|_| text.into(), Value::from),
     }
 }
 
-#[expect(
-    clippy::panic,
-    reason = "a test's own text is wrong: nobody is served by going on"
-)]
+#[expect(clippy::panic, reason = "a test's own text is wrong: nobody is served by going on")]
 fn unreadable(why: &str) -> ! {
     panic!("the text is no YAML: {why}")
 }
@@ -86,10 +75,7 @@ mod tests {
         let text = "a: {b: [1, 'x', \"1.31\"]}\nc: |\n  two\n  lines\n---\nd: ~\ne: true\n";
         assert_eq!(
             parse(text),
-            [
-                json!({"a": {"b": [1, "x", "1.31"]}, "c": "two\nlines\n"}),
-                json!({"d": null, "e": true})
-            ]
+            [json!({"a": {"b": [1, "x", "1.31"]}, "c": "two\nlines\n"}), json!({"d": null, "e": true})]
         );
     }
 }

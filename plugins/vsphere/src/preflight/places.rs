@@ -99,14 +99,12 @@ pub(super) fn failure_domains(spec: &Spec, inventory: &Inventory) -> Vec<Finding
 
 fn datastore(datacenter: &str, given: &str, field: &Field, inventory: &Inventory) -> Resolved {
     let path = paths::full(datacenter, Branch::Datastore, given);
-    match inventory.at(DATASTORES, &path) {
-        Some(reference) => Resolved { reference: Some(reference), path: Some(path), findings: vec![] },
-        None => {
-            let remedy = suggest(&path, &inventory.all(DATASTORES));
-            let finding = field.error("datastore-missing", format!("There is no datastore `{path}`")).remedy(remedy);
-            Resolved { findings: vec![finding], ..Resolved::default() }
-        }
+    if let Some(reference) = inventory.at(DATASTORES, &path) {
+        return Resolved { reference: Some(reference), path: Some(path), findings: vec![] };
     }
+    let remedy = suggest(&path, &inventory.all(DATASTORES));
+    let finding = field.error("datastore-missing", format!("There is no datastore `{path}`")).remedy(remedy);
+    Resolved { findings: vec![finding], ..Resolved::default() }
 }
 
 /// A folder may be made yet, but only its last level.
@@ -156,13 +154,10 @@ fn unique(what: &str, code: &str, given: &str, field: &Field, kinds: &[&str], in
             .remedy("Use the whole path of the one that is meant");
         return Resolved { findings: vec![finding], ..Resolved::default() };
     }
-    match meant.pop() {
-        Some((reference, path)) => Resolved { reference: Some(reference), path: Some(path), findings: vec![] },
-        None => {
-            let remedy = suggest(given, &inventory.all(kinds));
-            let finding =
-                field.error(&format!("{code}-missing"), format!("There is no {what} `{given}`")).remedy(remedy);
-            Resolved { findings: vec![finding], ..Resolved::default() }
-        }
+    if let Some((reference, path)) = meant.pop() {
+        return Resolved { reference: Some(reference), path: Some(path), findings: vec![] };
     }
+    let remedy = suggest(given, &inventory.all(kinds));
+    let finding = field.error(&format!("{code}-missing"), format!("There is no {what} `{given}`")).remedy(remedy);
+    Resolved { findings: vec![finding], ..Resolved::default() }
 }

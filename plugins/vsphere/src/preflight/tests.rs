@@ -39,7 +39,9 @@ const TAG_RELEASE: &str = "urn:vmomi:InventoryServiceTag:release:GLOBAL";
 
 /// A vCenter in which everything is right, with an old REST API. Later replies win over these.
 fn vcenter() -> FakeEndpoint {
-    let tags = |object: &str, ids: &str| format!(r#"{{"object_id":{{"type":"VirtualMachine","id":"{object}"}},"tag_ids":[{ids}]}}"#);
+    let tags = |object: &str, ids: &str| {
+        format!(r#"{{"object_id":{{"type":"VirtualMachine","id":"{object}"}},"tag_ids":[{ids}]}}"#)
+    };
     let attached = format!(r#"{{"value":[{}]}}"#, tags("vm-69", &format!("\"{TAG_OS}\",\"{TAG_RELEASE}\"")));
     FakeEndpoint::new("vcenter.example.com")
         .on_body("<RetrieveServiceContent ", 200, reply!("service-content.xml"))
@@ -47,7 +49,11 @@ fn vcenter() -> FakeEndpoint {
         .on_body("<Logout ", 200, reply!("logout.xml"))
         .on_body("<FindByInventoryPath ", 200, &envelope("<FindByInventoryPathResponse xmlns=\"urn:vim25\"/>"))
         .on_body("<inventoryPath>SDDC-Datacenter<", 200, reply!("find-datacenter.xml"))
-        .on_body("<inventoryPath>SDDC-Datacenter/vm/Templates/ubuntu-2204-kube-v1-34<", 200, &found("VirtualMachine", "vm-69"))
+        .on_body(
+            "<inventoryPath>SDDC-Datacenter/vm/Templates/ubuntu-2204-kube-v1-34<",
+            200,
+            &found("VirtualMachine", "vm-69"),
+        )
         .on_body("<CreateContainerView ", 200, reply!("view.xml"))
         .on_body("<type>StoragePod</type><pathSet>", 200, reply!("inventory.xml"))
         .on_body("<type>VirtualMachine</type><pathSet>name", 200, reply!("machines.xml"))
@@ -58,7 +64,11 @@ fn vcenter() -> FakeEndpoint {
         .when(|sent| sent.path.ends_with("list-attached-tags-on-objects"), 200, &attached)
         .when(|sent| sent.path.contains("/tagging/tag/"), 404, "")
         .on(&format!("GET /rest/com/vmware/cis/tagging/tag/id:{TAG_OS}"), 200, r#"{"value":{"name":"os:ubuntu"}}"#)
-        .on(&format!("GET /rest/com/vmware/cis/tagging/tag/id:{TAG_RELEASE}"), 200, r#"{"value":{"name":"eksdRelease:kubernetes-1-34-eks-19"}}"#)
+        .on(
+            &format!("GET /rest/com/vmware/cis/tagging/tag/id:{TAG_RELEASE}"),
+            200,
+            r#"{"value":{"name":"eksdRelease:kubernetes-1-34-eks-19"}}"#,
+        )
 }
 
 fn host(vcenter: FakeEndpoint) -> FakeHost {
@@ -81,7 +91,9 @@ fn not_passed(vcenter: FakeEndpoint, text: &str) -> Vec<String> {
 fn said(vcenter: FakeEndpoint, text: &str) -> String {
     let (host, _) = run_on(vcenter, text);
     let findings = host.outcomes.iter().flat_map(|outcome| &outcome.findings);
-    findings.map(|finding| format!("{} {}: {} -> {}\n", finding.code, finding.path, finding.message, finding.remedy)).collect()
+    findings
+        .map(|finding| format!("{} {}: {} -> {}\n", finding.code, finding.path, finding.message, finding.remedy))
+        .collect()
 }
 
 #[test]
@@ -89,7 +101,8 @@ fn the_titles_are_the_lines_of_the_documentation() {
     let plan = Vsphere.plan(&input_of(spec())).unwrap();
     let titles: Vec<&str> = plan.iter().map(|check| check.title.as_str()).collect();
     let machine = ["Datastore validated", "Folder validated", "Resource pool validated"];
-    let mut expected = vec!["Connected to server", "Authenticated to vSphere", "Datacenter validated", "Network validated"];
+    let mut expected =
+        vec!["Connected to server", "Authenticated to vSphere", "Datacenter validated", "Network validated"];
     expected.extend(machine.iter().chain(&machine).chain(&machine));
     expected.push("Control plane and Workload templates validated");
     assert_eq!(titles, expected);
@@ -148,16 +161,24 @@ fn the_facts_feed_rendering() {
 
 fn rest_skipped(from: usize) -> Vec<String> {
     let plan = Vsphere.plan(&input_of(spec())).unwrap();
-    plan.iter().skip(from).map(|check| format!("{}: skipped (an earlier check failed that this one needs)", check.id)).collect()
+    plan.iter()
+        .skip(from)
+        .map(|check| format!("{}: skipped (an earlier check failed that this one needs)", check.id))
+        .collect()
 }
 
 #[test]
 fn a_vcenter_that_does_not_answer_fails_the_first_check() {
-    let broken = FakeEndpoint::new("vcenter.example.com").broken(EndpointError::Unreachable("connection refused".into()));
+    let broken =
+        FakeEndpoint::new("vcenter.example.com").broken(EndpointError::Unreachable("connection refused".into()));
     let (host, facts) = run_on(broken, spec());
     assert_eq!(host.summary()[0], "server: failed [vcenter-unreachable]");
     assert_eq!(host.summary()[1..], rest_skipped(1));
-    assert!(host.outcomes[0].findings[0].message.contains("`vcenter.example.com` can't be reached: no connection: connection refused"));
+    assert!(
+        host.outcomes[0].findings[0]
+            .message
+            .contains("`vcenter.example.com` can't be reached: no connection: connection refused")
+    );
     assert_eq!(facts, json!({"machines": {}}));
 }
 
@@ -205,7 +226,11 @@ fn a_self_signed_certificate_needs_a_thumbprint() {
 
 #[test]
 fn a_wrong_password_is_tried_once() {
-    let refusing = vcenter().on_body("<Login ", 500, &fault("InvalidLogin", "Cannot complete login due to an incorrect user name or password."));
+    let refusing = vcenter().on_body(
+        "<Login ",
+        500,
+        &fault("InvalidLogin", "Cannot complete login due to an incorrect user name or password."),
+    );
     let (host, _) = run_on(refusing, spec());
     assert_eq!(host.summary()[1], "authentication: failed [login-refused]");
     assert_eq!(host.summary()[2..], rest_skipped(2));
@@ -229,7 +254,11 @@ fn a_datacenter_that_is_not_there_ends_it_with_what_is_there() {
          <propSet><name>name</name><val xsi:type=\"xsd:string\">Europe</val></propSet></objects></returnval></RetrievePropertiesExResponse>",
     );
     let other = vcenter()
-        .on_body("<inventoryPath>SDDC-Datacenter<", 200, &envelope("<FindByInventoryPathResponse xmlns=\"urn:vim25\"></FindByInventoryPathResponse>"))
+        .on_body(
+            "<inventoryPath>SDDC-Datacenter<",
+            200,
+            &envelope("<FindByInventoryPathResponse xmlns=\"urn:vim25\"></FindByInventoryPathResponse>"),
+        )
         .on_body("<type>Datacenter</type><pathSet>", 200, &datacenters);
     let (host, _) = run_on(other, spec());
     assert_eq!(host.summary()[2], "datacenter: failed [datacenter-missing]");
@@ -244,7 +273,10 @@ fn each_thing_that_is_missing_fails_its_own_check() {
         spec(),
         &[
             ("  network: sddc-cgw-network-1\n", "  network: SDDC-CGW-network-1\n"),
-            ("  datastore: /SDDC-Datacenter/datastore/WorkloadDatastore\n", "  datastore: /SDDC-Datacenter/datastore/Gone\n"),
+            (
+                "  datastore: /SDDC-Datacenter/datastore/WorkloadDatastore\n",
+                "  datastore: /SDDC-Datacenter/datastore/Gone\n",
+            ),
             ("  folder: Workloads\n", "  folder: Clusters/prod\n"),
             ("resourcePool: Compute-ResourcePool\n", "resourcePool: Gone\n"),
         ],
@@ -270,7 +302,10 @@ fn a_pool_that_can_be_two_is_refused() {
     let twice = reply!("inventory.xml").replace(">Resources<", ">Compute-ResourcePool<");
     let text = edit(spec(), &[("resourcePool: '*/Compute-ResourcePool'", "resourcePool: '*/Compute-ResourcePool'")]);
     let not_passed = not_passed(vcenter().on_body("<type>StoragePod</type><pathSet>", 200, &twice), &text);
-    assert!(not_passed.contains(&"resource-pool:prod-cp: failed [resource-pool-ambiguous]".to_owned()), "{not_passed:?}");
+    assert!(
+        not_passed.contains(&"resource-pool:prod-cp: failed [resource-pool-ambiguous]".to_owned()),
+        "{not_passed:?}"
+    );
 }
 
 #[test]
@@ -282,12 +317,16 @@ fn templates_are_found_tagged_and_told_apart() {
     assert_eq!(untagged, ["templates: failed [template-tag, template-tag]"]);
     let said = said(vcenter(), &template("untagged-template"));
     assert!(said.contains("missing the tag `eksdRelease:kubernetes-1-34-eks-19`"), "{said}");
-    assert!(said.contains("`govc tags.attach -c os os:ubuntu /SDDC-Datacenter/vm/Templates/untagged-template`"), "{said}");
+    assert!(
+        said.contains("`govc tags.attach -c os os:ubuntu /SDDC-Datacenter/vm/Templates/untagged-template`"),
+        "{said}"
+    );
 }
 
 #[test]
 fn tags_for_machines_have_to_exist() {
-    let tagged = |tag: &str| edit(spec(), &[("  folder: Workloads\n", &format!("  folder: Workloads\n  tags: ['{tag}']\n"))]);
+    let tagged =
+        |tag: &str| edit(spec(), &[("  folder: Workloads\n", &format!("  folder: Workloads\n  tags: ['{tag}']\n"))]);
     assert_eq!(not_passed(vcenter(), &tagged(TAG_OS)), Vec::<String>::new());
     let gone = not_passed(vcenter(), &tagged("urn:vmomi:InventoryServiceTag:gone:GLOBAL"));
     assert_eq!(gone, ["templates: failed [tag-missing, tag-missing]"]);
@@ -295,7 +334,8 @@ fn tags_for_machines_have_to_exist() {
 
 #[test]
 fn a_rest_api_that_refuses_fails_the_templates_alone() {
-    let refusing = vcenter().on("POST /api/session", 503, r#"{"messages":[{"default_message":"Service unavailable."}]}"#);
+    let refusing =
+        vcenter().on("POST /api/session", 503, r#"{"messages":[{"default_message":"Service unavailable."}]}"#);
     let (host, facts) = run_on(refusing, spec());
     let not_passed: Vec<String> = host.summary().into_iter().filter(|line| !line.ends_with(": passed")).collect();
     assert_eq!(not_passed, ["templates: failed [tags-unreadable]"]);
@@ -317,8 +357,17 @@ fn clones_are_linked_where_they_can_be() {
 
 #[test]
 fn a_linked_clone_needs_a_snapshot_and_the_same_disk() {
-    let linked = edit(spec(), &[("  folder: /SDDC-Datacenter/vm/Workloads\n", "  folder: /SDDC-Datacenter/vm/Workloads\n  cloneMode: linkedClone\n")]);
-    assert_eq!(not_passed(details("<name>snapshot</name>", "<name>other</name>"), &linked), ["templates: failed [clone-without-snapshot]"]);
+    let linked = edit(
+        spec(),
+        &[(
+            "  folder: /SDDC-Datacenter/vm/Workloads\n",
+            "  folder: /SDDC-Datacenter/vm/Workloads\n  cloneMode: linkedClone\n",
+        )],
+    );
+    assert_eq!(
+        not_passed(details("<name>snapshot</name>", "<name>other</name>"), &linked),
+        ["templates: failed [clone-without-snapshot]"]
+    );
     let other_disk = edit(&linked, &[("diskGiB: 25", "diskGiB: 40")]);
     assert_eq!(not_passed(vcenter(), &other_disk), ["templates: failed [clone-disk]"]);
 }
@@ -348,25 +397,46 @@ fn a_full_datastore_is_said_once() {
     let not_passed: Vec<String> = host.summary().into_iter().filter(|line| !line.ends_with(": passed")).collect();
     assert_eq!(not_passed, ["datastore:prod-cp: failed [datastore-full]"]);
     let message = &host.outcomes[4].findings[0].message;
-    assert_eq!(message, "The machines of this spec need 225 GiB on the datastore `WorkloadDatastore`, 100 GiB are free");
+    assert_eq!(
+        message,
+        "The machines of this spec need 225 GiB on the datastore `WorkloadDatastore`, 100 GiB are free"
+    );
 }
 
 #[test]
 fn a_datastore_that_can_not_be_used_is_refused() {
-    assert_eq!(not_passed(details(">true</val></propSet>\n<propSet><name>summary.freeSpace", ">false</val></propSet>\n<propSet><name>summary.freeSpace"), spec()), ["datastore:prod-cp: failed [datastore-inaccessible]"]);
-    assert_eq!(not_passed(details(">normal<", ">inMaintenance<"), spec()), ["datastore:prod-cp: failed [datastore-maintenance]"]);
+    assert_eq!(
+        not_passed(
+            details(
+                ">true</val></propSet>\n<propSet><name>summary.freeSpace",
+                ">false</val></propSet>\n<propSet><name>summary.freeSpace"
+            ),
+            spec()
+        ),
+        ["datastore:prod-cp: failed [datastore-inaccessible]"]
+    );
+    assert_eq!(
+        not_passed(details(">normal<", ">inMaintenance<"), spec()),
+        ["datastore:prod-cp: failed [datastore-maintenance]"]
+    );
 }
 
 #[test]
 fn a_limited_pool_has_to_hold_the_memory() {
-    let limited = |limit: &str| details("_XMLSchema-instance:type=\"xsd:long\">-1<", &format!("_XMLSchema-instance:type=\"xsd:long\">{limit}<"));
+    let limited = |limit: &str| {
+        details("_XMLSchema-instance:type=\"xsd:long\">-1<", &format!("_XMLSchema-instance:type=\"xsd:long\">{limit}<"))
+    };
     assert_eq!(not_passed(limited("73728"), spec()), Vec::<String>::new());
     assert_eq!(not_passed(limited("73727"), spec()), ["resource-pool:prod-cp: failed [resource-pool-full]"]);
 }
 
 #[test]
 fn a_fault_in_between_is_said_and_the_session_still_ends() {
-    let failing = vcenter().on_body("<pathSet>config.template</pathSet>", 500, &fault("NoPermission", "Permission to perform this operation was denied."));
+    let failing = vcenter().on_body(
+        "<pathSet>config.template</pathSet>",
+        500,
+        &fault("NoPermission", "Permission to perform this operation was denied."),
+    );
     let (host, _) = run_on(failing, spec());
     let summary = host.summary();
     assert!(summary.contains(&"datastore:prod-cp: failed [vcenter-permission]".to_owned()), "{summary:?}");
@@ -377,24 +447,32 @@ fn a_fault_in_between_is_said_and_the_session_still_ends() {
 fn a_long_inventory_comes_in_pages() {
     let all = reply!("inventory.xml");
     let (first, second) = all.split_once("<objects><obj type=\"Folder\">group-4<").unwrap();
-    let first = first.replace("<returnval>", "<returnval><token>17</token>") + "</returnval></RetrievePropertiesExResponse></soapenv:Body></soapenv:Envelope>";
+    let first = first.replace("<returnval>", "<returnval><token>17</token>")
+        + "</returnval></RetrievePropertiesExResponse></soapenv:Body></soapenv:Envelope>";
     let second = format!("{OPEN}<ContinueRetrievePropertiesExResponse xmlns=\"urn:vim25\"><returnval><objects><obj type=\"Folder\">group-4<{second}")
         .replace("</RetrievePropertiesExResponse>", "</ContinueRetrievePropertiesExResponse>");
-    let paged = vcenter()
-        .on_body("<type>StoragePod</type><pathSet>", 200, &first)
-        .on_body("<ContinueRetrievePropertiesEx ", 200, &second);
+    let paged = vcenter().on_body("<type>StoragePod</type><pathSet>", 200, &first).on_body(
+        "<ContinueRetrievePropertiesEx ",
+        200,
+        &second,
+    );
     assert_eq!(not_passed(paged, spec()), Vec::<String>::new());
 }
 
 #[test]
 fn a_new_vcenter_is_asked_over_its_new_api() {
-    let attached = format!(r#"[{{"object_id":{{"type":"VirtualMachine","id":"vm-69"}},"tag_ids":["{TAG_OS}","{TAG_RELEASE}"]}}]"#);
+    let attached =
+        format!(r#"[{{"object_id":{{"type":"VirtualMachine","id":"vm-69"}},"tag_ids":["{TAG_OS}","{TAG_RELEASE}"]}}]"#);
     let new = vcenter()
         .on("POST /api/session", 201, "\"token\"")
         .on("DELETE /api/session", 204, "")
         .on("POST /api/cis/tagging/tag-association?action=list-attached-tags-on-objects", 200, &attached)
         .on(&format!("GET /api/cis/tagging/tag/{TAG_OS}"), 200, r#"{"name":"os:ubuntu"}"#)
-        .on(&format!("GET /api/cis/tagging/tag/{TAG_RELEASE}"), 200, r#"{"name":"eksdRelease:kubernetes-1-34-eks-19"}"#);
+        .on(
+            &format!("GET /api/cis/tagging/tag/{TAG_RELEASE}"),
+            200,
+            r#"{"name":"eksdRelease:kubernetes-1-34-eks-19"}"#,
+        );
     assert_eq!(not_passed(new, spec()), Vec::<String>::new());
 }
 
@@ -412,14 +490,20 @@ fn failure_domains_have_to_exist_too() {
     let domain = "  failureDomains:\n  - {name: a, computeCluster: Cluster-9, resourcePool: Compute-ResourcePool, datastore: WorkloadDatastore, folder: Workloads, network: sddc-cgw-network-1}\n";
     let text = edit(spec(), &[("  insecure: false\n", &format!("  insecure: false\n{domain}"))]);
     let said = said(vcenter(), &text);
-    assert!(said.contains("compute-cluster-missing spec.failureDomains[0].computeCluster: There is no compute cluster `Cluster-9`"), "{said}");
+    assert!(
+        said.contains(
+            "compute-cluster-missing spec.failureDomains[0].computeCluster: There is no compute cluster `Cluster-9`"
+        ),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_session_that_can_not_be_ended_stops_nobody() {
-    let stuck = vcenter()
-        .on_body("<Logout ", 500, &fault("NotAuthenticated", "The session is not authenticated."))
-        .answering(|sent| (sent.method == "DELETE").then(|| Ok(Response { status: 500, headers: vec![], body: vec![] })));
+    let stuck =
+        vcenter().on_body("<Logout ", 500, &fault("NotAuthenticated", "The session is not authenticated.")).answering(
+            |sent| (sent.method == "DELETE").then(|| Ok(Response { status: 500, headers: vec![], body: vec![] })),
+        );
     let (host, _) = run_on(stuck, spec());
     assert!(host.summary().iter().all(|line| line.ends_with(": passed")));
     assert_eq!(host.log.len(), 2);

@@ -74,9 +74,11 @@ fn users(group: &Group, machine: &Machine) -> Result<Vec<NodeUser>, Failure> {
             let keys = user.keys.iter().filter(|key| !key.trim().is_empty()).map(|key| {
                 ssh::without_comment(key).map_err(|why| {
                     let message = format!("An SSH key of `{}` for {} is none: {why}", user.name, group.path);
-                    Finding::error("ssh-key", message)
-                        .at(crate::spec::machine_ref(&machine.name), "spec.users")
-                        .remedy("Paste the content of a `.pub` file")
+                    Failure::from(
+                        Finding::error("ssh-key", message)
+                            .at(crate::spec::machine_ref(&machine.name), "spec.users")
+                            .remedy("Paste the content of a `.pub` file"),
+                    )
                 })
             });
             Ok(NodeUser {

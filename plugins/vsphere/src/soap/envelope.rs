@@ -47,7 +47,7 @@ pub(super) fn find_by_inventory_path(search_index: &Reference, path: &str) -> Re
 }
 
 pub(super) fn create_container_view(manager: &Reference, container: &Reference, types: &[&str]) -> Request {
-    let types: String = types.iter().map(|kind| format!("<type>{kind}</type>")).collect();
+    let types: String = types.iter().flat_map(|kind| ["<type>", kind, "</type>"]).collect();
     let arguments = format!("{}{types}<recursive>true</recursive>", container.as_element("container"));
     call("CreateContainerView", manager, &arguments)
 }
@@ -57,7 +57,7 @@ pub(super) type Wanted<'w> = &'w [(&'w str, &'w [&'w str])];
 
 fn property_sets(wanted: Wanted<'_>) -> String {
     let set = |(kind, paths): &(&str, &[&str])| {
-        let paths: String = paths.iter().map(|path| format!("<pathSet>{path}</pathSet>")).collect();
+        let paths: String = paths.iter().flat_map(|path| ["<pathSet>", path, "</pathSet>"]).collect();
         format!("<propSet><type>{kind}</type>{paths}</propSet>")
     };
     wanted.iter().map(set).collect()
@@ -74,8 +74,10 @@ pub(super) fn retrieve_properties_of_view(collector: &Reference, view: &Referenc
 }
 
 pub(super) fn retrieve_properties(collector: &Reference, objects: &[Reference], wanted: Wanted<'_>) -> Request {
-    let objects: String =
-        objects.iter().map(|object| format!("<objectSet>{}</objectSet>", object.as_element("obj"))).collect();
+    let objects: String = objects
+        .iter()
+        .flat_map(|object| ["<objectSet>".to_owned(), object.as_element("obj"), "</objectSet>".to_owned()])
+        .collect();
     let arguments = format!("<specSet>{}{objects}</specSet><options/>", property_sets(wanted));
     call("RetrievePropertiesEx", collector, &arguments)
 }

@@ -111,7 +111,7 @@ fn element(reader: &NsReader<&[u8]>, start: &BytesStart<'_>) -> Result<Element, 
             attribute.normalized_value(quick_xml::XmlVersion::Implicit1_0).map_err(|error| NoXml(error.to_string()))?;
         if bound(&namespace) == INSTANCE && name.into_inner() == "type" {
             // The prefix stands for a namespace again, and all types of a reply are of the one that the reply has.
-            element.kind = value.rsplit(':').next().unwrap_or_default().to_owned();
+            value.rsplit(':').next().unwrap_or_default().clone_into(&mut element.kind);
         } else {
             element.attributes.push((name.into_inner().to_owned(), value.into_owned()));
         }
