@@ -150,13 +150,19 @@ impl Error {
             | Self::Render { help, .. }
             | Self::Pivot { help, .. } => help.clone(),
             Self::UnknownKind { kind, .. } => {
-                format!("install the provider that brings `{kind}`, or use a release whose providers serve this version")
+                format!(
+                    "install the provider that brings `{kind}`, or use a release whose providers serve this version"
+                )
             }
             Self::Component { .. } => "use another release, or correct the component's manifest".to_owned(),
             Self::Several(all) => all.iter().map(Self::help).find(|h| !h.is_empty()).unwrap_or_default(),
-            Self::Incomplete { .. } => "this is a fault of whoever made the object: the provider or the release".to_owned(),
+            Self::Incomplete { .. } => {
+                "this is a fault of whoever made the object: the provider or the release".to_owned()
+            }
             Self::Disk { source, .. } => match source.kind() {
-                std::io::ErrorKind::PermissionDenied => "give the user who runs this the right to write there".to_owned(),
+                std::io::ErrorKind::PermissionDenied => {
+                    "give the user who runs this the right to write there".to_owned()
+                }
                 _ => "check the disk".to_owned(),
             },
         }

@@ -169,7 +169,13 @@ pub(crate) fn uid(object: &Value) -> &str {
 /// The object as messages name it, also when parts are missing.
 pub(crate) fn describe(object: &Value) -> String {
     ObjectId::from_object(object).map_or_else(
-        || format!("{} {}", text(object, "/kind").unwrap_or("object"), text(object, "/metadata/name").unwrap_or("without a name")),
+        || {
+            format!(
+                "{} {}",
+                text(object, "/kind").unwrap_or("object"),
+                text(object, "/metadata/name").unwrap_or("without a name")
+            )
+        },
         |id| id.to_string(),
     )
 }

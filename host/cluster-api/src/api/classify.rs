@@ -36,7 +36,9 @@ const WEBHOOK_NOT_ANSWERING: &[&str] = &[
 /// Sorts an answer of the API server.
 pub(crate) fn of_status(status: &Status) -> Class {
     match (status.code, status.reason.as_str()) {
-        (404, reason) if reason != "NotFound" || status.message.contains("could not find the requested resource") => Class::NotServed,
+        (404, reason) if reason != "NotFound" || status.message.contains("could not find the requested resource") => {
+            Class::NotServed
+        }
         (404, _) => Class::NotFound,
         (409, "AlreadyExists") => Class::AlreadyExists,
         (409, _) => Class::Conflict,
@@ -111,7 +113,8 @@ pub(crate) fn message(error: &kube::Error) -> String {
 pub(crate) fn help(error: &kube::Error) -> String {
     let kube::Error::Api(status) = error else {
         return if certificate_trouble(error) {
-            "the kubeconfig's certificate authority is not the one of this server; fetch the kubeconfig again".to_owned()
+            "the kubeconfig's certificate authority is not the one of this server; fetch the kubeconfig again"
+                .to_owned()
         } else {
             "check the address in the kubeconfig and the network between here and there".to_owned()
         };

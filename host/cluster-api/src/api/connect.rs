@@ -24,14 +24,17 @@ impl Api {
             source: Some(Box::new(source)),
         };
         let kubeconfig = Kubeconfig::from_yaml(text).map_err(bad)?;
-        let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(bad)?;
+        let mut config =
+            Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.map_err(bad)?;
         config.connect_timeout = Some(CONNECT_TIMEOUT);
         config.default_retry = false;
         // The process may have chosen a provider already; then that one is used.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let server = config.cluster_url.to_string();
-        let client = kube::Client::try_from(config)
-            .map_err(|source| Error::Kubeconfig { reason: super::classify::chain(&source), source: Some(Box::new(source)) })?;
+        let client = kube::Client::try_from(config).map_err(|source| Error::Kubeconfig {
+            reason: super::classify::chain(&source),
+            source: Some(Box::new(source)),
+        })?;
         Ok(Self::from_client(client, server.trim_end_matches('/')))
     }
 

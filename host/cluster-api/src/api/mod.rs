@@ -16,11 +16,14 @@ use std::sync::Arc;
 
 pub use discovery::Resource;
 pub use request::Apply;
-pub use retry::Retry;
 pub(crate) use request::identity;
+pub use retry::Retry;
 pub(crate) use watch::{Listed, Watched};
 
 use crate::progress::Progress;
+
+#[cfg(test)]
+mod tests;
 
 /// One API server. Clones share the connection and what is known of the server's kinds.
 #[derive(Clone)]

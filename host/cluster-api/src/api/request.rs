@@ -77,7 +77,12 @@ impl Api {
     ///
     /// # Errors
     /// As [`Api::get`]; [`Error::UnknownKind`] if the kind is not served.
-    pub async fn list(&self, kind: &TypeRef, namespace: Option<&str>, labels: Option<&str>) -> Result<Vec<Value>, Error> {
+    pub async fn list(
+        &self,
+        kind: &TypeRef,
+        namespace: Option<&str>,
+        labels: Option<&str>,
+    ) -> Result<Vec<Value>, Error> {
         Ok(self.list_at(kind, namespace, labels, None).await?.0)
     }
 
@@ -183,7 +188,8 @@ impl Api {
         if let (Some(uid), Some(map)) = (uid, options.as_object_mut()) {
             map.insert("preconditions".to_owned(), json!({ "uid": uid }));
         }
-        let call = Call::new("delete", id.to_string(), http::Method::DELETE, resource.object_path(id)).body(JSON, &options);
+        let call =
+            Call::new("delete", id.to_string(), http::Method::DELETE, resource.object_path(id)).body(JSON, &options);
         Ok(absent_is_none(self.send(&call).await)?.is_some())
     }
 
@@ -280,7 +286,10 @@ impl Api {
             // The first hiccup is nobody's concern.
             if tries > 0 {
                 let left = words(self.retry.budget.saturating_sub(start.elapsed()));
-                self.progress.waiting(&call.object, &format!("{} can't {} it yet ({message}); trying for up to {left} more", self.server, call.verb));
+                self.progress.waiting(
+                    &call.object,
+                    &format!("{} can't {} it yet ({message}); trying for up to {left} more", self.server, call.verb),
+                );
             }
             tokio::time::sleep(pause).await;
             tries += 1;

@@ -47,7 +47,15 @@ pub(crate) struct Following<'a> {
 impl Api {
     /// Follows objects. The first [`Following::next`] gives the list as it is.
     pub(crate) fn follow<'a>(&'a self, watched: &'a Watched) -> Following<'a> {
-        Following { api: self, watched, objects: Listed::new(), version: None, events: None, opened: Instant::now(), quick: 0 }
+        Following {
+            api: self,
+            watched,
+            objects: Listed::new(),
+            version: None,
+            events: None,
+            opened: Instant::now(),
+            quick: 0,
+        }
     }
 }
 

@@ -55,7 +55,10 @@ fn without_spaces(text: &str) -> String {
         if let Some(end) = call.find('}') {
             let (inner, after) = call.split_at(end);
             let name = inner.trim();
-            if name.len() < inner.len() && !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$') {
+            if name.len() < inner.len()
+                && !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$')
+            {
                 out.push_str(name);
                 rest = after;
             }
@@ -118,10 +121,11 @@ impl<'a> Reader<'a> {
         if self.eat("}") {
             return Ok(Call { name, function: "", arguments: Vec::new() });
         }
-        let function = [":=", ":-", ":?", ":+", "=", ":", "^^", "^", ",,", ",", "##", "#", "%%", "%", "//", "/#", "/%", "/"]
-            .into_iter()
-            .find(|f| self.rest.starts_with(f))
-            .ok_or_else(bad)?;
+        let function =
+            [":=", ":-", ":?", ":+", "=", ":", "^^", "^", ",,", ",", "##", "#", "%%", "%", "//", "/#", "/%", "/"]
+                .into_iter()
+                .find(|f| self.rest.starts_with(f))
+                .ok_or_else(bad)?;
         self.skip(function.len());
         let mut arguments = Vec::new();
         match function {
@@ -264,7 +268,8 @@ fn substring(value: &str, offset: &str, length: Option<&str>) -> String {
 
 /// Cuts off the shortest or longest beginning (or end) that a pattern matches.
 fn cut(value: &str, pattern: &str, longest: bool, at_end: bool) -> String {
-    let mut ends: Vec<usize> = value.char_indices().map(|(at, c)| if at_end { at } else { at + c.len_utf8() }).collect();
+    let mut ends: Vec<usize> =
+        value.char_indices().map(|(at, c)| if at_end { at } else { at + c.len_utf8() }).collect();
     // From the shortest piece to the longest.
     if at_end {
         ends.reverse();
@@ -289,7 +294,10 @@ fn matches_pattern(pattern: &str, text: &str) -> bool {
         None => text.is_empty(),
         Some('*') => {
             let rest = p.as_str();
-            text.char_indices().map(|(at, _)| at).chain([text.len()]).any(|at| text.get(at..).is_some_and(|t| matches_pattern(rest, t)))
+            text.char_indices()
+                .map(|(at, _)| at)
+                .chain([text.len()])
+                .any(|at| text.get(at..).is_some_and(|t| matches_pattern(rest, t)))
         }
         Some(expected) => {
             let mut t = text.chars();

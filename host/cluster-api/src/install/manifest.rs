@@ -77,7 +77,11 @@ impl Prepared {
 }
 
 /// Makes a component's manifest ready.
-pub(super) fn prepare(component: &Component, yaml: &str, variables: &BTreeMap<String, String>) -> Result<Prepared, Error> {
+pub(super) fn prepare(
+    component: &Component,
+    yaml: &str,
+    variables: &BTreeMap<String, String>,
+) -> Result<Prepared, Error> {
     let bad = |reason: String| Error::Component { component: component.name.clone(), reason };
     let filled = envsubst::substitute(yaml, variables).map_err(|flaw| match flaw {
         Flaw::Form(form) => bad(format!("`{form}` is not a form of variable that is known")),
@@ -96,11 +100,18 @@ pub(super) fn prepare(component: &Component, yaml: &str, variables: &BTreeMap<St
         .collect();
     let old = match own.as_slice() {
         [] => {
-            objects.insert(0, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": component.namespace}}));
+            objects
+                .insert(0, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": component.namespace}}));
             component.namespace.clone()
         }
         [one] => one.clone(),
-        several => return Err(bad(format!("it holds {} namespaces (`{}`), and one is allowed", several.len(), several.join("`, `")))),
+        several => {
+            return Err(bad(format!(
+                "it holds {} namespaces (`{}`), and one is allowed",
+                several.len(),
+                several.join("`, `")
+            )));
+        }
     };
     for object in &mut objects {
         if ObjectId::from_object(object).is_none() {
@@ -151,7 +162,9 @@ fn into_namespace(object: &mut Value, old: &str, new: &str) {
     if kind == "Namespace" {
         rename(object.pointer_mut("/metadata/name"));
     }
-    if let Some(from) = annotation(object, "cert-manager.io/inject-ca-from").and_then(|v| v.strip_prefix(old)?.strip_prefix('/')) {
+    if let Some(from) =
+        annotation(object, "cert-manager.io/inject-ca-from").and_then(|v| v.strip_prefix(old)?.strip_prefix('/'))
+    {
         let moved = format!("{new}/{from}");
         if let Some(at) = object.pointer_mut("/metadata/annotations/cert-manager.io~1inject-ca-from") {
             *at = moved.into();

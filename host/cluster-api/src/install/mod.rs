@@ -61,7 +61,11 @@ impl Default for InstallTimeouts {
 impl InstallTimeouts {
     /// Practically no bounds.
     pub fn unlimited() -> Self {
-        Self { definitions: Timeout::unlimited(), certificates: Timeout::unlimited(), deployments: Timeout::unlimited() }
+        Self {
+            definitions: Timeout::unlimited(),
+            certificates: Timeout::unlimited(),
+            deployments: Timeout::unlimited(),
+        }
     }
 }
 
@@ -93,7 +97,13 @@ pub async fn install(
         prepared.into_iter().partition(|p| p.component.kind == ComponentKind::CertManager);
 
     api.apply_one(&inventory::definition(), FIELD_MANAGER, Apply { force: true, dry_run: false }).await?;
-    readiness::crds_established(api, &BTreeSet::from([inventory::INVENTORY_CRD.to_owned()]), timeouts.definitions, progress).await?;
+    readiness::crds_established(
+        api,
+        &BTreeSet::from([inventory::INVENTORY_CRD.to_owned()]),
+        timeouts.definitions,
+        progress,
+    )
+    .await?;
     for component in &certificates {
         put(api, component, progress, timeouts).await?;
         certmanager::prove(api, &component.component.namespace, progress).await?;
@@ -160,7 +170,9 @@ async fn put(api: &Api, component: &Prepared, progress: &dyn Progress, timeouts:
     }
     side_by_side(api, &component.rest).await?;
     let certificates = component.certificates();
-    let issued = certificates.iter().map(|(ns, name)| readiness::certificate_ready(api, ns, name, timeouts.certificates, progress));
+    let issued = certificates
+        .iter()
+        .map(|(ns, name)| readiness::certificate_ready(api, ns, name, timeouts.certificates, progress));
     Error::several(futures::future::join_all(issued).await.into_iter().filter_map(Result::err).collect())?;
     readiness::deployments_available(api, &component.deployments(), timeouts.deployments, progress).await
 }

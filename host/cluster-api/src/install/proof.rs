@@ -14,7 +14,12 @@ use crate::progress::Progress;
 use crate::readiness::Timeout;
 
 /// Waits until the certificate authority of a provider's webhooks stands in all objects that ask for it.
-pub(super) async fn injected(api: &Api, provider: &Prepared, timeout: Timeout, progress: &dyn Progress) -> Result<(), Error> {
+pub(super) async fn injected(
+    api: &Api,
+    provider: &Prepared,
+    timeout: Timeout,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
     let start = Instant::now();
     let mut pause = Duration::from_millis(50);
     for wanted in provider.injected() {
@@ -71,14 +76,16 @@ pub(super) async fn webhooks_answer(api: &Api, provider: &Prepared) -> Result<()
 /// A kind of the provider's own, in namespaces, for whose creation it has a webhook.
 fn guarded_kind(provider: &Prepared) -> Option<TypeRef> {
     let guarded = |plural: &str, group: &str| {
-        provider.rest.iter().filter(|o| text(o, "/kind").is_some_and(|k| k.ends_with("WebhookConfiguration"))).any(|config| {
-            items(config, "/webhooks").iter().flat_map(|w| items(w, "/rules")).any(|rule| {
-                let names = |field: &str, wanted: &str| {
-                    items(rule, field).iter().filter_map(Value::as_str).any(|v| v == wanted || v == "*")
-                };
-                names("/resources", plural) && names("/apiGroups", group) && names("/operations", "CREATE")
-            })
-        })
+        provider.rest.iter().filter(|o| text(o, "/kind").is_some_and(|k| k.ends_with("WebhookConfiguration"))).any(
+            |config| {
+                items(config, "/webhooks").iter().flat_map(|w| items(w, "/rules")).any(|rule| {
+                    let names = |field: &str, wanted: &str| {
+                        items(rule, field).iter().filter_map(Value::as_str).any(|v| v == wanted || v == "*")
+                    };
+                    names("/resources", plural) && names("/apiGroups", group) && names("/operations", "CREATE")
+                })
+            },
+        )
     };
     provider.definitions.iter().find_map(|crd| {
         let (plural, group) = (text(crd, "/spec/names/plural")?, text(crd, "/spec/group")?);

@@ -66,15 +66,21 @@ pub(super) async fn read(side: &dyn Side, namespace: &str, cluster: &str) -> Res
         .iter()
         .find(|(_, (_, o))| is_cluster(o) && text(o, "/metadata/name") == Some(cluster))
         .map(|(uid, _)| uid.clone())
-        .ok_or_else(|| Error::pivot(
-            format!("there is no cluster {namespace}/{cluster} on {}", side.name()),
-            "check the name, and that the kubeconfig is that of its management cluster",
-        ))?;
+        .ok_or_else(|| {
+            Error::pivot(
+                format!("there is no cluster {namespace}/{cluster} on {}", side.name()),
+                "check the name, and that the kubeconfig is that of its management cluster",
+            )
+        })?;
     let members = found.members(&root, cluster);
     let outside = found.owners_outside(&members);
     if !outside.is_empty() {
         return Err(Error::pivot(
-            format!("{} objects of the cluster have owners that would not move with it:\n  - {}", outside.len(), outside.join("\n  - ")),
+            format!(
+                "{} objects of the cluster have owners that would not move with it:\n  - {}",
+                outside.len(),
+                outside.join("\n  - ")
+            ),
             "remove these owner references, or label the owner with `clusterctl.cluster.x-k8s.io/move`",
         ));
     }
@@ -82,7 +88,8 @@ pub(super) async fn read(side: &dyn Side, namespace: &str, cluster: &str) -> Res
 }
 
 fn is_cluster(object: &Value) -> bool {
-    text(object, "/kind") == Some("Cluster") && text(object, "/apiVersion").is_some_and(|v| v.starts_with("cluster.x-k8s.io/"))
+    text(object, "/kind") == Some("Cluster")
+        && text(object, "/apiVersion").is_some_and(|v| v.starts_with("cluster.x-k8s.io/"))
 }
 
 async fn list(side: &dyn Side, namespace: &str) -> Result<Found, Error> {
@@ -167,7 +174,14 @@ impl Found {
         }
     }
 
-    fn take_softly(&self, uid: &str, after: &str, own: bool, children: &HashMap<&str, Vec<&str>>, members: &mut BTreeMap<String, Member>) {
+    fn take_softly(
+        &self,
+        uid: &str,
+        after: &str,
+        own: bool,
+        children: &HashMap<&str, Vec<&str>>,
+        members: &mut BTreeMap<String, Member>,
+    ) {
         self.take(uid, own, children, members);
         if let Some(member) = members.get_mut(uid) {
             member.soft.insert(after.to_owned());
@@ -214,7 +228,9 @@ impl Found {
             return false;
         }
         let Some((_, cluster)) = self.nodes.get(root) else { return false };
-        let Some(wanted) = object.pointer("/spec/clusterSelector/matchLabels").and_then(Value::as_object) else { return false };
+        let Some(wanted) = object.pointer("/spec/clusterSelector/matchLabels").and_then(Value::as_object) else {
+            return false;
+        };
         !wanted.is_empty() && wanted.iter().all(|(key, value)| label(cluster, key) == value.as_str())
     }
 
@@ -225,7 +241,12 @@ impl Found {
             for owner in items(object, "/metadata/ownerReferences") {
                 if !members.contains_key(text(owner, "/uid").unwrap_or_default()) {
                     let part = |key| text(owner, key).unwrap_or("?");
-                    outside.push(format!("{}, owned by {} {}", crate::object::describe(object), part("/kind"), part("/name")));
+                    outside.push(format!(
+                        "{}, owned by {} {}",
+                        crate::object::describe(object),
+                        part("/kind"),
+                        part("/name")
+                    ));
                 }
             }
         }
@@ -242,7 +263,9 @@ fn owners(object: &Value) -> impl Iterator<Item = &str> {
 fn references<'a>(value: &'a Value, into: &mut Vec<(&'a str, &'a str)>) {
     match value {
         Value::Object(map) => {
-            if let (Some(kind), Some(name)) = (map.get("kind").and_then(Value::as_str), map.get("name").and_then(Value::as_str)) {
+            if let (Some(kind), Some(name)) =
+                (map.get("kind").and_then(Value::as_str), map.get("name").and_then(Value::as_str))
+            {
                 into.push((kind, name));
             }
             // A secret whose content a file is made of.
@@ -265,8 +288,15 @@ fn in_groups(found: Found, members: BTreeMap<String, Member>) -> Result<Graph, E
             let mut id = ObjectId::from_object(&object)?;
             id.kind = movable.kind;
             let after = owners(&object).map(str::to_owned).chain(member.soft).collect();
-            let node =
-                Node { id, uid: uid.clone(), global: movable.global, own: member.own && !movable.global, provider: movable.provider, after, object };
+            let node = Node {
+                id,
+                uid: uid.clone(),
+                global: movable.global,
+                own: member.own && !movable.global,
+                provider: movable.provider,
+                after,
+                object,
+            };
             Some((uid, node))
         })
         .collect();

@@ -85,14 +85,22 @@ impl Journal {
         private(&mut options);
         let mut file = options.open(&path).map_err(disk("opened"))?;
         let text = fs::read_to_string(&path).map_err(disk("read"))?;
-        let mut journal = Self { path: path.clone(), file: file.try_clone().map_err(disk("opened"))?, operation: None, phase: Phase::New, pausing: false };
+        let mut journal = Self {
+            path: path.clone(),
+            file: file.try_clone().map_err(disk("opened"))?,
+            operation: None,
+            phase: Phase::New,
+            pausing: false,
+        };
         // A line without its end was never finished, and what it announces was never begun.
         let whole = text.rfind('\n').map_or(0, |at| at + 1);
         for (number, line) in text.get(..whole).unwrap_or_default().lines().enumerate() {
-            let entry: Entry = serde_json::from_str(line).map_err(|_| Error::pivot(
-                format!("line {} of `{}` is not one of this journal's", number + 1, path.display()),
-                "put the journal back as it was, or move the folder away if no move was begun",
-            ))?;
+            let entry: Entry = serde_json::from_str(line).map_err(|_| {
+                Error::pivot(
+                    format!("line {} of `{}` is not one of this journal's", number + 1, path.display()),
+                    "put the journal back as it was, or move the folder away if no move was begun",
+                )
+            })?;
             journal.learn(entry);
         }
         file.set_len(u64::try_from(whole).unwrap_or(u64::MAX)).map_err(disk("written"))?;
@@ -160,7 +168,13 @@ mod tests {
     use super::*;
 
     fn begin() -> Entry {
-        Entry::Begin { operation: "op".into(), namespace: "n".into(), cluster: "c".into(), from: "a".into(), to: "b".into() }
+        Entry::Begin {
+            operation: "op".into(),
+            namespace: "n".into(),
+            cluster: "c".into(),
+            from: "a".into(),
+            to: "b".into(),
+        }
     }
 
     #[test]

@@ -28,9 +28,16 @@ pub(super) struct Movable {
 /// The kinds of a side, with Secrets and ConfigMaps.
 pub(super) async fn movable(side: &dyn Side) -> Result<Vec<Movable>, Error> {
     let definitions = side.list(&kinds::CRD, None, Some(CLUSTERCTL_LABEL)).await?;
-    let mut found: Vec<Movable> = definitions.iter().filter(|crd| label(crd, CORE_LABEL).is_none()).filter_map(of_definition).collect();
+    let mut found: Vec<Movable> =
+        definitions.iter().filter(|crd| label(crd, CORE_LABEL).is_none()).filter_map(of_definition).collect();
     for kind in [kinds::SECRET, kinds::CONFIG_MAP] {
-        found.push(Movable { served: vec![kind.version().to_owned()], kind, global: false, forced: false, provider: None });
+        found.push(Movable {
+            served: vec![kind.version().to_owned()],
+            kind,
+            global: false,
+            forced: false,
+            provider: None,
+        });
     }
     Ok(found)
 }

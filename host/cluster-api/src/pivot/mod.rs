@@ -90,7 +90,8 @@ impl<'a> Pivot<'a> {
             journal.write(Entry::Committing { objects: moved })?;
         }
         if let Phase::Committing(moved) = &journal.phase {
-            let classes: Vec<_> = moved.iter().filter(|m| m.id.kind.kind == "ClusterClass").map(|m| m.id.clone()).collect();
+            let classes: Vec<_> =
+                moved.iter().filter(|m| m.id.kind.kind == "ClusterClass").map(|m| m.id.clone()).collect();
             pause::resume(self.to, &self.options, &classes, progress).await?;
             journal.write(Entry::Committed)?;
         }
@@ -115,7 +116,11 @@ impl<'a> Pivot<'a> {
             Phase::Moving => {}
             Phase::Committing(_) | Phase::Committed(_) | Phase::Done => {
                 return Err(Error::pivot(
-                    format!("cluster {} lives on {} by now; its move can't be undone", self.options.cluster, self.to.name()),
+                    format!(
+                        "cluster {} lives on {} by now; its move can't be undone",
+                        self.options.cluster,
+                        self.to.name()
+                    ),
                     "go on with the move by running the same command again, or move it back as a new move",
                 ));
             }
@@ -145,9 +150,11 @@ impl<'a> Pivot<'a> {
                 to: self.to.name().to_owned(),
             })?;
         }
-        let mut graph = self.read().await?;
-        if !self.paused_by(&operation).await? {
-            preflight::both_sides(self.from, self.to, &graph, &operation).await?;
+        let mut graph;
+        if self.paused_by(&operation).await? {
+            graph = self.read().await?;
+        } else {
+            graph = preflight::both_sides(self.from, self.to, &self.options, &operation, progress).await?;
             transfer::namespaces(self.to, &graph).await?;
             preflight::dry_run(self.to, &graph, &operation).await?;
             snapshot::write(&self.options.snapshot_dir, &graph)?;

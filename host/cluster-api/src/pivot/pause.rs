@@ -19,7 +19,12 @@ const PAUSED: &str = "cluster.x-k8s.io/paused";
 const RESTARTED: &str = "kedge.dev/restarted-for";
 
 /// Pauses the cluster on the source and marks it as paused by this move.
-pub(super) async fn pause(side: &dyn Side, graph: &Graph, options: &PivotOptions, operation: &str) -> Result<(), Error> {
+pub(super) async fn pause(
+    side: &dyn Side,
+    graph: &Graph,
+    options: &PivotOptions,
+    operation: &str,
+) -> Result<(), Error> {
     let id = cluster_id(&options.namespace, &options.cluster);
     let patch = json!({"metadata": {"annotations": {MARK: operation}}, "spec": {"paused": true}});
     side.patch(&id, &patch).await?.ok_or_else(|| gone(&id, side))?;
@@ -32,7 +37,13 @@ pub(super) async fn pause(side: &dyn Side, graph: &Graph, options: &PivotOptions
 
 /// Waits until every controller of the source has seen the pause. Those that can't say so are started anew: what they do
 /// after that, they do having seen it.
-pub(super) async fn at_rest(side: &dyn Side, graph: &Graph, options: &PivotOptions, operation: &str, progress: &dyn Progress) -> Result<(), Error> {
+pub(super) async fn at_rest(
+    side: &dyn Side,
+    graph: &Graph,
+    options: &PivotOptions,
+    operation: &str,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
     let (mut telling, mut mute) = (BTreeMap::<TypeRef, BTreeSet<String>>::new(), BTreeSet::new());
     let root = cluster_id(&options.namespace, &options.cluster);
     for node in graph.nodes().filter(|n| !n.global && !is_class(n)) {
@@ -75,7 +86,13 @@ pub(super) async fn at_rest(side: &dyn Side, graph: &Graph, options: &PivotOptio
 }
 
 /// Starts the controllers of a provider anew and waits until they run.
-async fn restart(side: &dyn Side, provider: &str, options: &PivotOptions, operation: &str, progress: &dyn Progress) -> Result<(), Error> {
+async fn restart(
+    side: &dyn Side,
+    provider: &str,
+    options: &PivotOptions,
+    operation: &str,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
     let selector = format!("{PROVIDER_LABEL}={provider}");
     for found in side.list(&kinds::DEPLOYMENT, None, Some(&selector)).await? {
         let Some(id) = ObjectId::from_object(&found) else { continue };
@@ -85,7 +102,8 @@ async fn restart(side: &dyn Side, provider: &str, options: &PivotOptions, operat
             let patch = json!({"spec": {"template": {"metadata": {"annotations": {RESTARTED: operation}}}}});
             side.patch(&id, &patch).await?;
         }
-        let judge = |all: &[&Value]| deployment(all.iter().find(|o| text(o, "/metadata/name") == Some(&id.name)).copied());
+        let judge =
+            |all: &[&Value]| deployment(all.iter().find(|o| text(o, "/metadata/name") == Some(&id.name)).copied());
         let wait = Wait {
             kind: kinds::DEPLOYMENT,
             namespace: id.namespace.clone(),
@@ -100,12 +118,21 @@ async fn restart(side: &dyn Side, provider: &str, options: &PivotOptions, operat
 }
 
 /// Waits until no provider blocks the move of an object.
-async fn unblocked(side: &dyn Side, graph: &Graph, options: &PivotOptions, progress: &dyn Progress) -> Result<(), Error> {
+async fn unblocked(
+    side: &dyn Side,
+    graph: &Graph,
+    options: &PivotOptions,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
     let blocked = |object: &Value| annotation(object, BLOCK_MOVE).is_some();
     for node in graph.nodes().filter(|n| blocked(&n.object)) {
         let judge = |all: &[&Value]| {
             let still = all.iter().any(|o| text(o, "/metadata/name") == Some(&node.id.name) && blocked(o));
-            if still { Verdict::waiting(format!("its provider to take the annotation `{BLOCK_MOVE}` away")) } else { Verdict::Done }
+            if still {
+                Verdict::waiting(format!("its provider to take the annotation `{BLOCK_MOVE}` away"))
+            } else {
+                Verdict::Done
+            }
         };
         let wait = Wait {
             kind: node.id.kind.clone(),
@@ -134,7 +161,12 @@ pub(super) async fn still_paused(side: &dyn Side, options: &PivotOptions) -> Res
 }
 
 /// Wakes the controllers of the target and waits until they have heard it.
-pub(super) async fn resume(side: &dyn Side, options: &PivotOptions, classes: &[ObjectId], progress: &dyn Progress) -> Result<(), Error> {
+pub(super) async fn resume(
+    side: &dyn Side,
+    options: &PivotOptions,
+    classes: &[ObjectId],
+    progress: &dyn Progress,
+) -> Result<(), Error> {
     for class in classes {
         side.patch(class, &json!({"metadata": {"annotations": {MARK: null, PAUSED: null}}})).await?;
     }
@@ -157,7 +189,12 @@ pub(super) async fn resume(side: &dyn Side, options: &PivotOptions, classes: &[O
 }
 
 /// Takes the pause and the mark of an undone move away.
-pub(super) async fn release(side: &dyn Side, graph: &Graph, options: &PivotOptions, operation: &str) -> Result<(), Error> {
+pub(super) async fn release(
+    side: &dyn Side,
+    graph: &Graph,
+    options: &PivotOptions,
+    operation: &str,
+) -> Result<(), Error> {
     for class in graph.nodes().filter(|n| is_class(n) && annotation(&n.object, MARK) == Some(operation)) {
         side.patch(&class.id, &json!({"metadata": {"annotations": {MARK: null, PAUSED: null}}})).await?;
     }

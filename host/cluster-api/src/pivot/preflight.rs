@@ -1,25 +1,55 @@
 //! Everything that is checked before anything is changed. All that is wrong is said at once.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use futures::StreamExt;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::compare::{difference, for_target};
 use super::graph::{Graph, Node};
 use super::kinds::movable;
 use super::side::Side;
-use super::{MARK, SIDE_BY_SIDE};
+use super::{MARK, PivotOptions, SIDE_BY_SIDE};
 use crate::error::Error;
 use crate::object::{annotation, flag, kinds, number, text};
+use crate::progress::Progress;
 use crate::readiness::{condition_is, is_paused, observed, settled_machine};
 
-/// The providers, the definitions and the objects of both sides.
-pub(super) async fn both_sides(from: &dyn Side, to: &dyn Side, graph: &Graph, operation: &str) -> Result<(), Error> {
-    let mut wrong = providers(from, to).await?;
-    wrong.extend(definitions(to, graph).await?);
-    wrong.extend(graph.nodes().filter_map(|node| unsettled(node, operation)));
-    in_the_way(&wrong)
+/// How long a cluster may take to settle before a move is refused.
+const SETTLES_WITHIN: Duration = Duration::from_secs(60);
+
+/// The providers, the definitions and the objects of both sides. Gives the graph as it was when all was in order.
+pub(super) async fn both_sides(
+    from: &dyn Side,
+    to: &dyn Side,
+    options: &PivotOptions,
+    operation: &str,
+    progress: &dyn Progress,
+) -> Result<Graph, Error> {
+    let start = Instant::now();
+    let patience = SETTLES_WITHIN.min(options.timeout.duration());
+    let pause = Duration::from_millis(500);
+    loop {
+        let graph = super::graph::read(from, &options.namespace, &options.cluster).await?;
+        let mut wrong = providers(from, to).await?;
+        wrong.extend(definitions(to, &graph).await?);
+        let lasting = wrong.len();
+        wrong.extend(graph.nodes().filter_map(|node| unsettled(node, operation)));
+        if wrong.is_empty() {
+            return Ok(graph);
+        }
+        // Counters trail behind; what does not come from time does not go with it.
+        if lasting > 0 || start.elapsed() + pause > patience {
+            return in_the_way(&wrong).map(|()| graph);
+        }
+        if let Some(first) = wrong.first() {
+            progress
+                .waiting(&format!("cluster {}/{}", options.namespace, options.cluster), &format!("to settle: {first}"));
+        }
+        tokio::time::sleep(pause).await;
+    }
 }
 
 /// Whether nothing of the cluster is just coming, going or changing.
@@ -38,7 +68,10 @@ fn in_the_way(wrong: &[String]) -> Result<(), Error> {
         text.push_str("\n  - ");
         text.push_str(line);
     }
-    Err(Error::pivot(text, "wait until the cluster has settled or correct what is named, then run the same command again"))
+    Err(Error::pivot(
+        text,
+        "wait until the cluster has settled or correct what is named, then run the same command again",
+    ))
 }
 
 /// Every provider of the source has to be on the target, at least as new.
@@ -49,7 +82,11 @@ async fn providers(from: &dyn Side, to: &dyn Side) -> Result<Vec<String>, Error>
         match there.get(&name) {
             None => wrong.push(format!("the provider {name} is not installed on {}", to.name())),
             Some(other) if older(other, &version) => {
-                wrong.push(format!("the provider {name} is {other} on {}, and {version} on {}", to.name(), from.name()));
+                wrong.push(format!(
+                    "the provider {name} is {other} on {}, and {version} on {}",
+                    to.name(),
+                    from.name()
+                ));
             }
             Some(_) => {}
         }
@@ -79,7 +116,9 @@ async fn definitions(to: &dyn Side, graph: &Graph) -> Result<Vec<String>, Error>
         .into_iter()
         .filter(|kind| {
             !there.iter().any(|t| {
-                t.kind.group() == kind.group() && t.kind.kind == kind.kind && t.served.iter().any(|v| v == kind.version())
+                t.kind.group() == kind.group()
+                    && t.kind.kind == kind.kind
+                    && t.served.iter().any(|v| v == kind.version())
             })
         })
         .map(|kind| format!("{} does not serve {kind}", to.name()))
@@ -99,7 +138,10 @@ fn unsettled(node: &Node, operation: &str) -> Option<String> {
         if !observed(object) {
             Some(format!("the controller of {id} has not seen its newest version yet"))
         } else if there != [wanted; 3] || condition_is(object, "RollingOut", "True") {
-            Some(format!("{id} is not settled: {} of {wanted} machines are ready, {} are up to date, {} are there", there[1], there[2], there[0]))
+            Some(format!(
+                "{id} is not settled: {} of {wanted} machines are ready, {} are up to date, {} are there",
+                there[1], there[2], there[0]
+            ))
         } else {
             None
         }
@@ -110,20 +152,22 @@ fn unsettled(node: &Node, operation: &str) -> Option<String> {
                 Some(format!("{id} is paused, and not by this move"))
             } else if !flag(object, "/status/initialization/infrastructureProvisioned") {
                 Some(format!("the infrastructure of {id} is not provisioned yet"))
-            } else if object.pointer("/spec/controlPlaneRef").is_some() && !flag(object, "/status/initialization/controlPlaneInitialized") {
+            } else if object.pointer("/spec/controlPlaneRef").is_some()
+                && !flag(object, "/status/initialization/controlPlaneInitialized")
+            {
                 Some(format!("the control plane of {id} is not initialized yet"))
             } else {
                 None
             }
         }
-        "Machine" if id.kind.group() == kinds::MACHINE.group() => (!settled_machine(object)).then(|| match crate::object::label(object, crate::readiness::ETCD_LABEL) {
-            Some(_) => format!("etcd on {id} does not answer yet"),
-            None => format!("{id} has no node yet"),
-        }),
-        "KubeadmControlPlane" | "MachineDeployment" => rolls(),
-        "EtcdadmCluster" => {
-            (!flag(object, "/status/ready") || !observed(object)).then(|| format!("{id} is not ready"))
+        "Machine" if id.kind.group() == kinds::MACHINE.group() => {
+            (!settled_machine(object)).then(|| match crate::object::label(object, crate::readiness::ETCD_LABEL) {
+                Some(_) => format!("etcd on {id} does not answer yet"),
+                None => format!("{id} has no node yet"),
+            })
         }
+        "KubeadmControlPlane" | "MachineDeployment" => rolls(),
+        "EtcdadmCluster" => (!flag(object, "/status/ready") || !observed(object)).then(|| format!("{id} is not ready")),
         _ => None,
     }
 }
@@ -154,7 +198,11 @@ pub(super) async fn dry_run(to: &dyn Side, graph: &Graph, operation: &str) -> Re
 /// An object of the same name on the target that is not what would be made.
 pub(super) fn foreign(node: &Node, wanted: &Value, there: &Value, operation: &str, target: &str) -> Option<Error> {
     let place = difference(wanted, there)?;
-    let whose = if annotation(there, MARK) == Some(operation) { "this move made it, and somebody changed it since" } else { "this move did not make it" };
+    let whose = if annotation(there, MARK) == Some(operation) {
+        "this move made it, and somebody changed it since"
+    } else {
+        "this move did not make it"
+    };
     Some(Error::pivot(
         format!("{} is on {target} already with another `{place}`; {whose}", node.id),
         "delete it there if it is a left-over, then run the same command again",

@@ -102,7 +102,9 @@ async fn recognise(
         map.insert("annotations".to_owned(), json!({ADOPTED: operation}));
     }
     let patched = to.patch(&node.id, &json!({ "metadata": metadata })).await?;
-    patched.ok_or_else(|| Error::pivot(format!("{} disappeared from {} just now", node.id, to.name()), "run the same command again"))
+    patched.ok_or_else(|| {
+        Error::pivot(format!("{} disappeared from {} just now", node.id, to.name()), "run the same command again")
+    })
 }
 
 /// Says again who wrote which field, as it was on the source: whoever applies next would own the wrong fields otherwise.
@@ -113,7 +115,8 @@ async fn who_wrote_what(to: &dyn Side, node: &Node, there: &Value) -> Result<(),
         list.iter().map(|e| (part(e, "/manager"), part(e, "/operation"), part(e, "/subresource"))).collect()
     };
     // Status is written anew on the target.
-    let kept: Vec<Value> = source.iter().filter(|e| text(e, "/subresource").unwrap_or_default().is_empty()).cloned().collect();
+    let kept: Vec<Value> =
+        source.iter().filter(|e| text(e, "/subresource").unwrap_or_default().is_empty()).cloned().collect();
     if kept.is_empty() || writers(&kept).is_subset(&writers(items(there, "/metadata/managedFields"))) {
         return Ok(());
     }
@@ -121,10 +124,17 @@ async fn who_wrote_what(to: &dyn Side, node: &Node, there: &Value) -> Result<(),
 }
 
 /// Reads all objects back and compares them.
-pub(super) async fn verify(to: &dyn Side, graph: &Graph, operation: &str, uids: &BTreeMap<String, String>) -> Result<(), Error> {
+pub(super) async fn verify(
+    to: &dyn Side,
+    graph: &Graph,
+    operation: &str,
+    uids: &BTreeMap<String, String>,
+) -> Result<(), Error> {
     let wrong: Vec<Option<String>> = futures::stream::iter(graph.nodes())
         .map(|node| async move {
-            let Some(there) = to.get(&node.id).await? else { return Ok::<_, Error>(Some(format!("{} is not there", node.id))) };
+            let Some(there) = to.get(&node.id).await? else {
+                return Ok::<_, Error>(Some(format!("{} is not there", node.id)));
+            };
             if uids.get(&node.uid).map(String::as_str) != Some(uid(&there)) {
                 return Ok(Some(format!("{} is not the one that was made", node.id)));
             }

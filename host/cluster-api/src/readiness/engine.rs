@@ -49,7 +49,8 @@ pub(crate) async fn wait_for(
     help: &str,
     mut judge: impl FnMut(Option<&Value>) -> Verdict + Send,
 ) -> Result<Value, Error> {
-    let watched = Watched { kind: id.kind.clone(), namespace: id.namespace.clone(), name: Some(id.name.clone()), labels: None };
+    let watched =
+        Watched { kind: id.kind.clone(), namespace: id.namespace.clone(), name: Some(id.name.clone()), labels: None };
     let mut seen = false;
     let all = wait(api, &watched, &id.to_string(), timeout, progress, help, |all| {
         let object = all.values().next();
@@ -100,7 +101,11 @@ pub(crate) async fn wait(
         match judge(all) {
             Verdict::Done => return Ok(all.clone()),
             Verdict::Never { object, why } => {
-                return Err(Error::Hopeless { object: object.unwrap_or_else(|| title.to_owned()), why, help: help.to_owned() });
+                return Err(Error::Hopeless {
+                    object: object.unwrap_or_else(|| title.to_owned()),
+                    why,
+                    help: help.to_owned(),
+                });
             }
             Verdict::Waiting { sentence, last: said } => {
                 if sentence != awaited {

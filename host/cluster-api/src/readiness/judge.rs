@@ -71,9 +71,8 @@ pub(crate) fn etcd(object: Option<&Value>) -> Verdict {
         return Verdict::Done;
     }
     let wanted = number(etcd, "/spec/replicas").unwrap_or(1);
-    let there = number(etcd, "/status/readyReplicas").unwrap_or_else(|| {
-        i64::try_from(endpoints.split(',').filter(|e| !e.is_empty()).count()).unwrap_or(0)
-    });
+    let there = number(etcd, "/status/readyReplicas")
+        .unwrap_or_else(|| i64::try_from(endpoints.split(',').filter(|e| !e.is_empty()).count()).unwrap_or(0));
     let (words, last) = said(etcd, "Ready");
     Verdict::Waiting { sentence: format!("{there} of {wanted} etcd members answer; {words}"), last }
 }
@@ -159,7 +158,9 @@ pub(crate) fn settled_machine(machine: &Value) -> bool {
 
 /// Whether a node can take pods.
 pub(crate) fn node_ready(node: &Value) -> bool {
-    items(node, "/status/conditions").iter().any(|c| text(c, "/type") == Some("Ready") && text(c, "/status") == Some("True"))
+    items(node, "/status/conditions")
+        .iter()
+        .any(|c| text(c, "/type") == Some("Ready") && text(c, "/status") == Some("True"))
 }
 
 /// The first that is not there speaks for the rest.

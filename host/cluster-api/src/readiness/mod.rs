@@ -9,6 +9,9 @@ mod engine;
 mod judge;
 mod workload;
 
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 pub(crate) use conditions::{condition, condition_is, observed};
@@ -52,16 +55,20 @@ pub const ETCD_LABEL: &str = "cluster.x-k8s.io/etcd-cluster";
 /// The label such a machine gets when etcd answers on it.
 pub const ETCD_READY_LABEL: &str = "cluster.x-k8s.io/etcd-ready";
 
-const LOOK_AT_INFRASTRUCTURE: &str =
-    "look at the infrastructure object of the cluster and at the log of its provider; then run the same command again, it goes on from here";
-const LOOK_AT_MACHINES: &str =
-    "look at the Machine objects of the cluster and at the console of the machine that is not ready; then run the same command again, it goes on from here";
+const LOOK_AT_INFRASTRUCTURE: &str = "look at the infrastructure object of the cluster and at the log of its provider; then run the same command again, it goes on from here";
+const LOOK_AT_MACHINES: &str = "look at the Machine objects of the cluster and at the console of the machine that is not ready; then run the same command again, it goes on from here";
 
 /// Waits until the cluster's infrastructure (network, load balancer, control plane address) is there.
 ///
 /// # Errors
 /// [`Error::GaveUp`] after `timeout`, [`Error::Hopeless`] when it can't come true, or what the server said.
-pub async fn infrastructure_ready(api: &Api, namespace: &str, cluster: &str, timeout: Timeout, progress: &dyn Progress) -> Result<(), Error> {
+pub async fn infrastructure_ready(
+    api: &Api,
+    namespace: &str,
+    cluster: &str,
+    timeout: Timeout,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
     let id = ObjectId::namespaced(kinds::CLUSTER, namespace, cluster);
     wait_for(api, &id, timeout, progress, LOOK_AT_INFRASTRUCTURE, |object| {
         judge::initialization(object, "infrastructureProvisioned", "InfrastructureReady", "its infrastructure")
@@ -74,7 +81,13 @@ pub async fn infrastructure_ready(api: &Api, namespace: &str, cluster: &str, tim
 ///
 /// # Errors
 /// As [`infrastructure_ready`].
-pub async fn external_etcd_ready(api: &Api, namespace: &str, name: &str, timeout: Timeout, progress: &dyn Progress) -> Result<(), Error> {
+pub async fn external_etcd_ready(
+    api: &Api,
+    namespace: &str,
+    name: &str,
+    timeout: Timeout,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
     let id = ObjectId::namespaced(kinds::ETCD_CLUSTER, namespace, name);
     wait_for(api, &id, timeout, progress, LOOK_AT_MACHINES, judge::etcd).await.map(drop)
 }
@@ -92,7 +105,12 @@ pub async fn control_plane_initialized(
 ) -> Result<(), Error> {
     let id = ObjectId::namespaced(kinds::CLUSTER, namespace, cluster);
     wait_for(api, &id, timeout, progress, LOOK_AT_MACHINES, |object| {
-        judge::initialization(object, "controlPlaneInitialized", "ControlPlaneInitialized", "its first control plane machine")
+        judge::initialization(
+            object,
+            "controlPlaneInitialized",
+            "ControlPlaneInitialized",
+            "its first control plane machine",
+        )
     })
     .await
     .map(drop)
@@ -102,7 +120,13 @@ pub async fn control_plane_initialized(
 ///
 /// # Errors
 /// As [`infrastructure_ready`].
-pub async fn control_plane_available(api: &Api, namespace: &str, name: &str, timeout: Timeout, progress: &dyn Progress) -> Result<(), Error> {
+pub async fn control_plane_available(
+    api: &Api,
+    namespace: &str,
+    name: &str,
+    timeout: Timeout,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
     let id = ObjectId::namespaced(kinds::CONTROL_PLANE, namespace, name);
     wait_for(api, &id, timeout, progress, LOOK_AT_MACHINES, |object| judge::replicas(object, "control plane machines"))
         .await
@@ -142,14 +166,22 @@ pub async fn machines_have_nodes(
 ) -> Result<(), Error> {
     let watched = of_cluster(kinds::MACHINE, namespace, cluster);
     let title = format!("Machine objects of {namespace}/{cluster}");
-    wait(api, &watched, &title, timeout, progress, LOOK_AT_MACHINES, |all| judge::machines(all, machines)).await.map(drop)
+    wait(api, &watched, &title, timeout, progress, LOOK_AT_MACHINES, |all| judge::machines(all, machines))
+        .await
+        .map(drop)
 }
 
 /// Waits until the cluster as a whole is available: it answers, its infrastructure, control plane and workers are there.
 ///
 /// # Errors
 /// As [`infrastructure_ready`].
-pub async fn cluster_available(api: &Api, namespace: &str, cluster: &str, timeout: Timeout, progress: &dyn Progress) -> Result<(), Error> {
+pub async fn cluster_available(
+    api: &Api,
+    namespace: &str,
+    cluster: &str,
+    timeout: Timeout,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
     let id = ObjectId::namespaced(kinds::CLUSTER, namespace, cluster);
     wait_for(api, &id, timeout, progress, LOOK_AT_MACHINES, judge::available).await.map(drop)
 }
@@ -162,7 +194,9 @@ pub async fn kubeconfig_secret(api: &Api, namespace: &str, cluster: &str) -> Res
     let id = ObjectId::namespaced(kinds::SECRET, namespace, &format!("{cluster}-kubeconfig"));
     match api.get(&id).await? {
         None => Ok(None),
-        Some(secret) => judge::kubeconfig(&secret).map(Some).ok_or(Error::Incomplete { object: id.to_string(), field: "data.value" }),
+        Some(secret) => judge::kubeconfig(&secret)
+            .map(Some)
+            .ok_or(Error::Incomplete { object: id.to_string(), field: "data.value" }),
     }
 }
 
@@ -170,14 +204,21 @@ pub async fn kubeconfig_secret(api: &Api, namespace: &str, cluster: &str) -> Res
 ///
 /// # Errors
 /// As [`infrastructure_ready`].
-pub async fn kubeconfig_available(api: &Api, namespace: &str, cluster: &str, timeout: Timeout, progress: &dyn Progress) -> Result<String, Error> {
+pub async fn kubeconfig_available(
+    api: &Api,
+    namespace: &str,
+    cluster: &str,
+    timeout: Timeout,
+    progress: &dyn Progress,
+) -> Result<String, Error> {
     let id = ObjectId::namespaced(kinds::SECRET, namespace, &format!("{cluster}-kubeconfig"));
-    let secret = wait_for(api, &id, timeout, progress, LOOK_AT_INFRASTRUCTURE, |object| match object.map(judge::kubeconfig) {
-        Some(Some(_)) => Verdict::Done,
-        Some(None) => Verdict::waiting("the key `value` of it"),
-        None => Verdict::waiting("it appears when the control plane has an address and a certificate authority"),
-    })
-    .await?;
+    let secret =
+        wait_for(api, &id, timeout, progress, LOOK_AT_INFRASTRUCTURE, |object| match object.map(judge::kubeconfig) {
+            Some(Some(_)) => Verdict::Done,
+            Some(None) => Verdict::waiting("the key `value` of it"),
+            None => Verdict::waiting("it appears when the control plane has an address and a certificate authority"),
+        })
+        .await?;
     judge::kubeconfig(&secret).ok_or(Error::Incomplete { object: id.to_string(), field: "data.value" })
 }
 
@@ -187,5 +228,10 @@ pub(crate) fn is_paused(cluster: &serde_json::Value) -> bool {
 }
 
 fn of_cluster(kind: crate::TypeRef, namespace: &str, cluster: &str) -> Watched {
-    Watched { kind, namespace: Some(namespace.to_owned()), name: None, labels: Some(format!("{CLUSTER_LABEL}={cluster}")) }
+    Watched {
+        kind,
+        namespace: Some(namespace.to_owned()),
+        name: None,
+        labels: Some(format!("{CLUSTER_LABEL}={cluster}")),
+    }
 }

@@ -14,7 +14,8 @@ use crate::error::Error;
 use crate::object::{ObjectId, describe, items, kinds, number, text};
 use crate::progress::Progress;
 
-const LOOK_AT_PODS: &str = "look at the pods of the deployment and their events; an image that can't be pulled is the usual cause";
+const LOOK_AT_PODS: &str =
+    "look at the pods of the deployment and their events; an image that can't be pulled is the usual cause";
 
 /// Waits until an API server answers at all.
 ///
@@ -68,7 +69,10 @@ pub async fn nodes_ready(api: &Api, nodes: usize, timeout: Timeout, progress: &d
                     |c| (format!("`Ready` is {}", c.words()), c.message.to_owned()),
                 );
                 let ready = all.len() - waiting.len();
-                Verdict::Waiting { sentence: format!("{ready} of {} nodes are ready; {name}: {words}", nodes.max(all.len())), last }
+                Verdict::Waiting {
+                    sentence: format!("{ready} of {} nodes are ready; {name}: {words}", nodes.max(all.len())),
+                    last,
+                }
             }
         }
     })
@@ -80,7 +84,13 @@ pub async fn nodes_ready(api: &Api, nodes: usize, timeout: Timeout, progress: &d
 ///
 /// # Errors
 /// As [`super::infrastructure_ready`].
-pub async fn deployment_available(api: &Api, namespace: &str, name: &str, timeout: Timeout, progress: &dyn Progress) -> Result<(), Error> {
+pub async fn deployment_available(
+    api: &Api,
+    namespace: &str,
+    name: &str,
+    timeout: Timeout,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
     let id = ObjectId::namespaced(kinds::DEPLOYMENT, namespace, name);
     let found = wait_for(api, &id, timeout, progress, LOOK_AT_PODS, deployment).await;
     match found {
@@ -104,7 +114,8 @@ pub async fn deployments_available(
     timeout: Timeout,
     progress: &dyn Progress,
 ) -> Result<(), Error> {
-    let waits = deployments.iter().map(|(namespace, name)| deployment_available(api, namespace, name, timeout, progress));
+    let waits =
+        deployments.iter().map(|(namespace, name)| deployment_available(api, namespace, name, timeout, progress));
     let errors = futures::future::join_all(waits).await.into_iter().filter_map(Result::err).collect();
     Error::several(errors)
 }
@@ -113,9 +124,15 @@ pub async fn deployments_available(
 ///
 /// # Errors
 /// As [`super::infrastructure_ready`].
-pub async fn crds_established(api: &Api, names: &BTreeSet<String>, timeout: Timeout, progress: &dyn Progress) -> Result<(), Error> {
+pub async fn crds_established(
+    api: &Api,
+    names: &BTreeSet<String>,
+    timeout: Timeout,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
     let watched = Watched { kind: kinds::CRD, namespace: None, name: None, labels: None };
-    let help = "look at the conditions of the definition; two definitions that claim the same names are the usual cause";
+    let help =
+        "look at the conditions of the definition; two definitions that claim the same names are the usual cause";
     wait(api, &watched, "CustomResourceDefinition objects", timeout, progress, help, |all| {
         let mut missing = 0;
         let mut first = None;
@@ -123,7 +140,10 @@ pub async fn crds_established(api: &Api, names: &BTreeSet<String>, timeout: Time
             let crd = all.get(&(String::new(), name.clone()));
             if let Some(crd) = crd {
                 if let Some(c) = condition(crd, "NamesAccepted").filter(|c| c.status == "False") {
-                    return Verdict::Never { object: Some(describe(crd)), why: format!("`NamesAccepted` is {}", c.words()) };
+                    return Verdict::Never {
+                        object: Some(describe(crd)),
+                        why: format!("`NamesAccepted` is {}", c.words()),
+                    };
                 }
                 if condition_is(crd, "Established", "True") {
                     continue;
@@ -134,9 +154,11 @@ pub async fn crds_established(api: &Api, names: &BTreeSet<String>, timeout: Time
         }
         match first {
             None => Verdict::Done,
-            Some(first) => {
-                Verdict::waiting(format!("{} of {} definitions are served; {first} is not yet", names.len() - missing, names.len()))
-            }
+            Some(first) => Verdict::waiting(format!(
+                "{} of {} definitions are served; {first} is not yet",
+                names.len() - missing,
+                names.len()
+            )),
         }
     })
     .await
@@ -147,7 +169,13 @@ pub async fn crds_established(api: &Api, names: &BTreeSet<String>, timeout: Time
 ///
 /// # Errors
 /// As [`super::infrastructure_ready`].
-pub async fn certificate_ready(api: &Api, namespace: &str, name: &str, timeout: Timeout, progress: &dyn Progress) -> Result<(), Error> {
+pub async fn certificate_ready(
+    api: &Api,
+    namespace: &str,
+    name: &str,
+    timeout: Timeout,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
     let id = ObjectId::namespaced(kinds::CERTIFICATE, namespace, name);
     wait_for(api, &id, timeout, progress, "look at the log of cert-manager", |object| match object {
         None => Verdict::waiting("it is not there yet"),
@@ -172,7 +200,10 @@ pub(crate) fn deployment(object: Option<&Value>) -> Verdict {
     }
     let wanted = number(object, "/spec/replicas").unwrap_or(1);
     let count = |field: &str| number(object, &format!("/status/{field}")).unwrap_or(0);
-    if condition_is(object, "Available", "True") && count("updatedReplicas") >= wanted && count("replicas") <= count("updatedReplicas") {
+    if condition_is(object, "Available", "True")
+        && count("updatedReplicas") >= wanted
+        && count("replicas") <= count("updatedReplicas")
+    {
         return Verdict::Done;
     }
     if let Some(c) = condition(object, "Progressing").filter(|c| c.reason == "ProgressDeadlineExceeded") {

@@ -42,6 +42,9 @@ mod tests {
             value: value.into(),
         };
         args.take("kubelet", &[given("kubelet", "v", "4"), given("scheduler", "a", "b")]);
-        assert_eq!(args.list(), [json!({"name": "bind-address", "value": "0.0.0.0"}), json!({"name": "v", "value": "4"})]);
+        assert_eq!(
+            args.list(),
+            [json!({"name": "bind-address", "value": "0.0.0.0"}), json!({"name": "v", "value": "4"})]
+        );
     }
 }

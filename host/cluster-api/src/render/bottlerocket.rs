@@ -21,7 +21,11 @@ pub(super) fn settings(
 ) -> Result<(), Error> {
     let release = group.map_or(context.release(), |group| context.release().worker(group));
     let pause = &release.repositories.pause;
-    put(into, "pause", json!({"imageRepository": format!("{}/{}", pause.repository, pause.name), "imageTag": pause.tag}));
+    put(
+        into,
+        "pause",
+        json!({"imageRepository": format!("{}/{}", pause.repository, pause.name), "imageTag": pause.tag}),
+    );
     for (field, image) in [
         ("bottlerocketBootstrap", "bottlerocketHostContainers.kubeadmBootstrap"),
         ("bottlerocketAdmin", "bottlerocketHostContainers.admin"),

@@ -41,18 +41,26 @@ pub(super) fn cluster(context: &Context<'_>) -> Result<Value, Error> {
         }
     }
     put(&mut spec, "clusterNetwork", ranges);
-    put(&mut spec, "controlPlaneRef", json!({
-        "apiGroup": kinds::CONTROL_PLANE.group(),
-        "kind": kinds::CONTROL_PLANE.kind,
-        "name": context.name(),
-    }));
+    put(
+        &mut spec,
+        "controlPlaneRef",
+        json!({
+            "apiGroup": kinds::CONTROL_PLANE.group(),
+            "kind": kinds::CONTROL_PLANE.kind,
+            "name": context.name(),
+        }),
+    );
     put(&mut spec, "infrastructureRef", json!({"apiGroup": group, "kind": kind, "name": name}));
     if context.cluster.spec.external_etcd_configuration.is_some() {
-        put(&mut spec, "managedExternalEtcdRef", json!({
-            "apiGroup": kinds::ETCD_CLUSTER.group(),
-            "kind": kinds::ETCD_CLUSTER.kind,
-            "name": format!("{}-etcd", context.name()),
-        }));
+        put(
+            &mut spec,
+            "managedExternalEtcdRef",
+            json!({
+                "apiGroup": kinds::ETCD_CLUSTER.group(),
+                "kind": kinds::ETCD_CLUSTER.kind,
+                "name": format!("{}-etcd", context.name()),
+            }),
+        );
     }
     let mut object = context.object(&kinds::CLUSTER.api_version, &kinds::CLUSTER.kind, context.name());
     if let Some(map) = object.as_object_mut() {

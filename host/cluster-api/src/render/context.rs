@@ -70,10 +70,12 @@ impl<'a> Context<'a> {
     pub(super) fn template(&self, role: &Role) -> Result<NamedTemplate, Error> {
         let template = self.templates.get(role).ok_or_else(|| missing("machine template", role))?;
         let part = |pointer: &'static str, field| {
-            text(&template.object, pointer).map(str::to_owned).ok_or_else(|| Error::render(
-                format!("the provider's machine template for {} has no `{field}`", role_words(role)),
-                "this is a fault of the provider",
-            ))
+            text(&template.object, pointer).map(str::to_owned).ok_or_else(|| {
+                Error::render(
+                    format!("the provider's machine template for {} has no `{field}`", role_words(role)),
+                    "this is a fault of the provider",
+                )
+            })
         };
         let (api_version, kind) = (part("/apiVersion", "apiVersion")?, part("/kind", "kind")?);
         let suffix = names::content(&names::without(&template.object, &template.in_place));

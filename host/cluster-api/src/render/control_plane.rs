@@ -22,16 +22,20 @@ pub(super) fn objects(context: &Context<'_>) -> Result<Vec<Value>, Error> {
     config.insert("joinConfiguration".to_owned(), node::join(context, contribution, family, registration, None)?);
     node::common(context, contribution, family, vec![audit::file(context)], &mut config)?;
 
-    let surge = own.upgrade_rollout_strategy.as_ref().and_then(|s| s.rolling_update.as_ref()).map_or(1, |r| r.max_surge);
+    let surge =
+        own.upgrade_rollout_strategy.as_ref().and_then(|s| s.rolling_update.as_ref()).map_or(1, |r| r.max_surge);
     let mut object = context.object(&kinds::CONTROL_PLANE.api_version, &kinds::CONTROL_PLANE.kind, context.name());
     if let Some(map) = object.as_object_mut() {
-        map.insert("spec".to_owned(), json!({
-            "replicas": own.count,
-            "version": context.release().kubernetes_version,
-            "machineTemplate": {"spec": {"infrastructureRef": template.reference()}},
-            "kubeadmConfigSpec": config,
-            "rollout": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge}}},
-        }));
+        map.insert(
+            "spec".to_owned(),
+            json!({
+                "replicas": own.count,
+                "version": context.release().kubernetes_version,
+                "machineTemplate": {"spec": {"infrastructureRef": template.reference()}},
+                "kubeadmConfigSpec": config,
+                "rollout": {"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": surge}}},
+            }),
+        );
     }
     let check = health::check(
         context,

@@ -3,10 +3,10 @@
 use kedge_spec::provider::Role;
 use serde_json::{Map, Value, json};
 
+use super::bottlerocket;
 use super::context::{Context, put};
 use super::features::CIPHERS;
 use super::node::{self, Family};
-use super::bottlerocket;
 use crate::error::Error;
 use crate::object::kinds;
 
@@ -49,16 +49,19 @@ pub(super) fn objects(context: &Context<'_>) -> Result<Vec<Value>, Error> {
     let name = format!("{}-etcd", context.name());
     let mut object = context.object(&kinds::ETCD_CLUSTER.api_version, &kinds::ETCD_CLUSTER.kind, &name);
     if let Some(map) = object.as_object_mut() {
-        map.insert("spec".to_owned(), json!({
-            "replicas": own.count,
-            "infrastructureTemplate": {
-                "apiVersion": template.api_version,
-                "kind": template.kind,
-                "name": template.name,
-                "namespace": crate::NAMESPACE,
-            },
-            "etcdadmConfigSpec": config,
-        }));
+        map.insert(
+            "spec".to_owned(),
+            json!({
+                "replicas": own.count,
+                "infrastructureTemplate": {
+                    "apiVersion": template.api_version,
+                    "kind": template.kind,
+                    "name": template.name,
+                    "namespace": crate::NAMESPACE,
+                },
+                "etcdadmConfigSpec": config,
+            }),
+        );
     }
     Ok(vec![template.object, object])
 }

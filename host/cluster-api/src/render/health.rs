@@ -25,7 +25,10 @@ pub(super) fn check(
     let seconds = |field: fn(&MachineHealthCheck) -> Option<&String>, words: &str, default: i64| match pick(field) {
         None => Ok(default),
         Some(text) => go_duration(text).ok_or_else(|| {
-            Error::render(format!("`{text}` is not a time for `machineHealthCheck.{words}`"), "write it as `5m0s` or `1h`")
+            Error::render(
+                format!("`{text}` is not a time for `machineHealthCheck.{words}`"),
+                "write it as `5m0s` or `1h`",
+            )
         }),
     };
     let startup = seconds(|c| c.node_startup_timeout.as_ref(), "nodeStartupTimeout", STARTUP)?;
@@ -37,18 +40,21 @@ pub(super) fn check(
     let mut object = context.object(&kinds::MACHINE_HEALTH_CHECK.api_version, &kinds::MACHINE_HEALTH_CHECK.kind, name);
     if let Some(map) = object.as_object_mut() {
         let (key, value) = label;
-        map.insert("spec".to_owned(), json!({
-            "clusterName": context.name(),
-            "selector": {"matchLabels": {key: value}},
-            "checks": {
-                "nodeStartupTimeoutSeconds": startup,
-                "unhealthyNodeConditions": [
-                    {"type": "Ready", "status": "Unknown", "timeoutSeconds": unhealthy},
-                    {"type": "Ready", "status": "False", "timeoutSeconds": unhealthy},
-                ],
-            },
-            "remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": most}},
-        }));
+        map.insert(
+            "spec".to_owned(),
+            json!({
+                "clusterName": context.name(),
+                "selector": {"matchLabels": {key: value}},
+                "checks": {
+                    "nodeStartupTimeoutSeconds": startup,
+                    "unhealthyNodeConditions": [
+                        {"type": "Ready", "status": "Unknown", "timeoutSeconds": unhealthy},
+                        {"type": "Ready", "status": "False", "timeoutSeconds": unhealthy},
+                    ],
+                },
+                "remediation": {"triggerIf": {"unhealthyLessThanOrEqualTo": most}},
+            }),
+        );
     }
     Ok(object)
 }
@@ -90,7 +96,15 @@ mod tests {
 
     #[test]
     fn durations_as_go_writes_them() {
-        for (text, seconds) in [("5m0s", 300), ("1h30m", 5400), ("300s", 300), ("1.5h", 5400), ("0", 0), ("8760h0m0s", 31_536_000), ("1500ms", 2)] {
+        for (text, seconds) in [
+            ("5m0s", 300),
+            ("1h30m", 5400),
+            ("300s", 300),
+            ("1.5h", 5400),
+            ("0", 0),
+            ("8760h0m0s", 31_536_000),
+            ("1500ms", 2),
+        ] {
             assert_eq!(go_duration(text), Some(seconds), "{text}");
         }
         for text in ["", "5", "m", "5 m", "-5m", "5d", "1e3s", "999999999h"] {

@@ -6,17 +6,21 @@ use kedge_spec::provider::NodeContribution;
 use serde_json::{Map, Value, json};
 
 use super::args::Args;
+use super::audit;
 use super::bottlerocket::{self, KUBEADM};
 use super::context::{Context, put};
 use super::features::{self, CIPHERS};
 use super::node::Family;
-use super::audit;
 use crate::error::Error;
 
 /// Versions (1.x) whose kubeadm joins etcd members as learners, which EKS Anywhere switches off.
 const LEARNER_MODE_OFF: std::ops::RangeInclusive<u32> = 29..=32;
 
-pub(super) fn cluster_configuration(context: &Context<'_>, node: &NodeContribution, family: Family) -> Result<Value, Error> {
+pub(super) fn cluster_configuration(
+    context: &Context<'_>,
+    node: &NodeContribution,
+    family: Family,
+) -> Result<Value, Error> {
     let bottlerocket = family == Family::Bottlerocket;
     let repositories = &context.release().repositories;
     let external_etcd = context.cluster.spec.external_etcd_configuration.is_some();
@@ -28,19 +32,27 @@ pub(super) fn cluster_configuration(context: &Context<'_>, node: &NodeContributi
         let mut args = Args::default();
         args.set("cipher-suites", CIPHERS);
         args.take("etcd", &node.arguments);
-        put(&mut config, "etcd", json!({"local": {
-            "imageRepository": repositories.etcd.repository,
-            "imageTag": repositories.etcd.tag,
-            "extraArgs": args.list(),
-        }}));
+        put(
+            &mut config,
+            "etcd",
+            json!({"local": {
+                "imageRepository": repositories.etcd.repository,
+                "imageTag": repositories.etcd.tag,
+                "extraArgs": args.list(),
+            }}),
+        );
         if minor(&context.release().kubernetes_version).is_some_and(|minor| LEARNER_MODE_OFF.contains(&minor)) {
             put(&mut config, "featureGates", json!({"EtcdLearnerMode": false}));
         }
     }
-    put(&mut config, "dns", json!({
-        "imageRepository": repositories.coredns.repository,
-        "imageTag": repositories.coredns.tag,
-    }));
+    put(
+        &mut config,
+        "dns",
+        json!({
+            "imageRepository": repositories.coredns.repository,
+            "imageTag": repositories.coredns.tag,
+        }),
+    );
     put(&mut config, "apiServer", api_server(context, node, bottlerocket)?);
     put(&mut config, "controllerManager", component(context, node, "controller-manager", bottlerocket));
     put(&mut config, "scheduler", component(context, node, "scheduler", bottlerocket));
@@ -126,10 +138,18 @@ fn mounts(node: &NodeContribution, component: &str) -> Vec<Value> {
 /// etcd on machines of its own. Its addresses are not known yet: the controllers put them in.
 fn external(bottlerocket: bool) -> Value {
     let (authority, certificate, key) = if bottlerocket {
-        (format!("{KUBEADM}/pki/etcd/ca.crt"), format!("{KUBEADM}/pki/server-etcd-client.crt"), format!("{KUBEADM}/pki/apiserver-etcd-client.key"))
+        (
+            format!("{KUBEADM}/pki/etcd/ca.crt"),
+            format!("{KUBEADM}/pki/server-etcd-client.crt"),
+            format!("{KUBEADM}/pki/apiserver-etcd-client.key"),
+        )
     } else {
         let pki = "/etc/kubernetes/pki";
-        (format!("{pki}/etcd/ca.crt"), format!("{pki}/apiserver-etcd-client.crt"), format!("{pki}/apiserver-etcd-client.key"))
+        (
+            format!("{pki}/etcd/ca.crt"),
+            format!("{pki}/apiserver-etcd-client.crt"),
+            format!("{pki}/apiserver-etcd-client.key"),
+        )
     };
     json!({"external": {
         "endpoints": ["https://placeholder:2379"],

@@ -24,9 +24,14 @@ pub(super) struct Mirrored {
 
 impl Mirrored {
     pub(super) fn new(cluster: &Cluster) -> Option<Self> {
-        let RegistryMirrorConfiguration { endpoint, port, oci_namespaces, ca_cert_content, insecure_skip_verify, .. } =
-            cluster.spec.registry_mirror_configuration.as_ref()?;
-        let bare = if endpoint.contains(':') && !endpoint.starts_with('[') { format!("[{endpoint}]") } else { endpoint.clone() };
+        let RegistryMirrorConfiguration {
+            endpoint, port, oci_namespaces, ca_cert_content, insecure_skip_verify, ..
+        } = cluster.spec.registry_mirror_configuration.as_ref()?;
+        let bare = if endpoint.contains(':') && !endpoint.starts_with('[') {
+            format!("[{endpoint}]")
+        } else {
+            endpoint.clone()
+        };
         let port = if port.is_empty() { "443" } else { port };
         let registries = if oci_namespaces.is_empty() {
             vec![(DEFAULT_REGISTRY.to_owned(), String::new())]
@@ -55,8 +60,14 @@ impl Mirrored {
             files.push(file(authority.clone(), ca.clone()));
         }
         let hosts = |server: &str, place: &str| {
-            let url = if place.is_empty() { format!("https://{}", self.host) } else { format!("https://{}/v2/{place}", self.host) };
-            let mut content = format!("server = \"https://{server}\"\n\n[host.\"{url}\"]\n  capabilities = [\"pull\", \"resolve\"]\n");
+            let url = if place.is_empty() {
+                format!("https://{}", self.host)
+            } else {
+                format!("https://{}/v2/{place}", self.host)
+            };
+            let mut content = format!(
+                "server = \"https://{server}\"\n\n[host.\"{url}\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
+            );
             if self.ca.is_some() {
                 content.push_str(&format!("  ca = \"{authority}\"\n"));
             }

@@ -7,7 +7,8 @@ use sha2::{Digest as _, Sha256};
 pub(super) fn content(object: &Value) -> String {
     let mut hasher = Sha256::new();
     if let Some(map) = object.as_object() {
-        let mut keys: Vec<&String> = map.keys().filter(|k| !matches!(k.as_str(), "apiVersion" | "metadata" | "status")).collect();
+        let mut keys: Vec<&String> =
+            map.keys().filter(|k| !matches!(k.as_str(), "apiVersion" | "metadata" | "status")).collect();
         keys.sort();
         for key in keys {
             hasher.update(key.as_bytes());
@@ -110,9 +111,13 @@ mod tests {
 
     #[test]
     fn fields_that_may_change_in_place_do_not_count() {
-        let with = |cpus: u32, tag: &str| json!({"kind": "T", "spec": {"template": {"spec": {"cpus": cpus, "tags": [tag]}}}});
+        let with =
+            |cpus: u32, tag: &str| json!({"kind": "T", "spec": {"template": {"spec": {"cpus": cpus, "tags": [tag]}}}});
         let name = |cpus, tag| {
-            content(&without(&with(cpus, tag), &["spec.template.spec.tags[0]".to_owned(), "spec.nothing.here".to_owned()]))
+            content(&without(
+                &with(cpus, tag),
+                &["spec.template.spec.tags[0]".to_owned(), "spec.nothing.here".to_owned()],
+            ))
         };
         assert_eq!(name(2, "a"), name(2, "b"));
         assert_ne!(name(2, "a"), name(4, "a"));

@@ -183,7 +183,13 @@ fn taint(taint: &Taint) -> Value {
 }
 
 /// `joinConfiguration` of a role.
-pub(super) fn join(context: &Context<'_>, node: &NodeContribution, family: Family, registration: Value, group: Option<&str>) -> Result<Value, Error> {
+pub(super) fn join(
+    context: &Context<'_>,
+    node: &NodeContribution,
+    family: Family,
+    registration: Value,
+    group: Option<&str>,
+) -> Result<Value, Error> {
     let mut join = Map::new();
     if family == Family::Bottlerocket {
         bottlerocket::settings(context, node, group, &mut join)?;

@@ -29,7 +29,8 @@ pub(super) fn objects(context: &Context<'_>, group: &WorkerNodeGroupConfiguratio
     node::common(context, contribution, family, Vec::new(), &mut config)?;
     let body = json!({"kind": kinds::CONFIG_TEMPLATE.kind, "spec": {"template": {"spec": config}}});
     let config_name = format!("{}-{}-{}", context.name(), group.name, names::content(&body));
-    let mut config_template = context.object(&kinds::CONFIG_TEMPLATE.api_version, &kinds::CONFIG_TEMPLATE.kind, &config_name);
+    let mut config_template =
+        context.object(&kinds::CONFIG_TEMPLATE.api_version, &kinds::CONFIG_TEMPLATE.kind, &config_name);
     if let (Some(map), Value::Object(mut body)) = (config_template.as_object_mut(), body) {
         map.insert("spec".to_owned(), body.remove("spec").unwrap_or_default());
     }
@@ -39,11 +40,15 @@ pub(super) fn objects(context: &Context<'_>, group: &WorkerNodeGroupConfiguratio
     let mut machine = Map::new();
     put(&mut machine, "clusterName", context.name());
     put(&mut machine, "version", context.release().worker(&group.name).kubernetes_version.clone());
-    put(&mut machine, "bootstrap", json!({"configRef": {
-        "apiGroup": kinds::CONFIG_TEMPLATE.group(),
-        "kind": kinds::CONFIG_TEMPLATE.kind,
-        "name": config_name,
-    }}));
+    put(
+        &mut machine,
+        "bootstrap",
+        json!({"configRef": {
+            "apiGroup": kinds::CONFIG_TEMPLATE.group(),
+            "kind": kinds::CONFIG_TEMPLATE.kind,
+            "name": config_name,
+        }}),
+    );
     put(&mut machine, "infrastructureRef", template.reference());
     put(&mut machine, "failureDomain", group.failure_domains.first().cloned().unwrap_or_default());
 
@@ -55,19 +60,26 @@ pub(super) fn objects(context: &Context<'_>, group: &WorkerNodeGroupConfiguratio
     put(&mut spec, "selector", json!({"matchLabels": labels}));
     put(&mut spec, "template", json!({"metadata": {"labels": labels}, "spec": machine}));
     if let Some(update) = group.upgrade_rollout_strategy.as_ref().and_then(|s| s.rolling_update.as_ref()) {
-        put(&mut spec, "rollout", json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {
-            "maxSurge": update.max_surge,
-            "maxUnavailable": update.max_unavailable.unwrap_or(0),
-        }}}));
+        put(
+            &mut spec,
+            "rollout",
+            json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {
+                "maxSurge": update.max_surge,
+                "maxUnavailable": update.max_unavailable.unwrap_or(0),
+            }}}),
+        );
     }
     let mut deployment = context.object(&kinds::MACHINE_DEPLOYMENT.api_version, &kinds::MACHINE_DEPLOYMENT.kind, &name);
     if let (Some(scaling), Some(metadata)) =
         (&group.autoscaling_configuration, deployment.get_mut("metadata").and_then(Value::as_object_mut))
     {
-        metadata.insert("annotations".to_owned(), json!({
-            "cluster.x-k8s.io/cluster-api-autoscaler-node-group-min-size": scaling.min_count.to_string(),
-            "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size": scaling.max_count.to_string(),
-        }));
+        metadata.insert(
+            "annotations".to_owned(),
+            json!({
+                "cluster.x-k8s.io/cluster-api-autoscaler-node-group-min-size": scaling.min_count.to_string(),
+                "cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size": scaling.max_count.to_string(),
+            }),
+        );
     }
     if let Some(map) = deployment.as_object_mut() {
         map.insert("spec".to_owned(), Value::Object(spec));

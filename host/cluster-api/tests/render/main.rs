@@ -10,8 +10,7 @@ use serde_json::{Value, json};
 
 const OIDC: &str = "  identityProviderRefs: [{kind: OIDCConfig, name: people}]\n";
 const ETCD: &str = "  externalEtcdConfiguration: {count: 3, machineGroupRef: {kind: ThingMachineConfig, name: prod}}\n";
-const PROXY: &str =
-    "  proxyConfiguration: {httpProxy: \"10.0.0.2:3128\", httpsProxy: \"10.0.0.2:3128\", noProxy: [10.0.0.0/24, 127.0.0.1]}\n";
+const PROXY: &str = "  proxyConfiguration: {httpProxy: \"10.0.0.2:3128\", httpsProxy: \"10.0.0.2:3128\", noProxy: [10.0.0.0/24, 127.0.0.1]}\n";
 const MIRROR: &str = "  registryMirrorConfiguration: {endpoint: 10.0.0.3, port: \"5000\", caCertContent: \"-----BEGIN CERTIFICATE-----\"}\n";
 const POD_IAM: &str = "  podIamConfig: {serviceAccountIssuer: \"https://issuer.example.com\"}\n";
 const RICH_WORKER: &str = r#"  - name: big
@@ -78,14 +77,35 @@ fn the_order_is_that_of_applying() {
     let manifests = scene.render().unwrap();
     let order: Vec<String> = manifests.objects.iter().map(|r| r.object["kind"].as_str().unwrap().to_owned()).collect();
     let expected = [
-        "Namespace", "Secret", "Cluster", "ThingCluster", "ThingMachineTemplate", "KubeadmControlPlane", "MachineHealthCheck",
-        "ThingMachineTemplate", "EtcdadmCluster", "KubeadmConfigTemplate", "ThingMachineTemplate", "MachineDeployment",
-        "MachineHealthCheck", "StorageClass",
+        "Namespace",
+        "Secret",
+        "Cluster",
+        "ThingCluster",
+        "ThingMachineTemplate",
+        "KubeadmControlPlane",
+        "MachineHealthCheck",
+        "ThingMachineTemplate",
+        "EtcdadmCluster",
+        "KubeadmConfigTemplate",
+        "ThingMachineTemplate",
+        "MachineDeployment",
+        "MachineHealthCheck",
+        "StorageClass",
     ];
     assert_eq!(order, expected);
     assert_eq!(manifests.placed(Placement::WorkloadCluster).count(), 1);
     let files: Vec<String> = manifests.files().into_iter().map(|(name, _)| name).collect();
-    assert_eq!(files, ["before-cluster.yaml", "cluster.yaml", "control-plane.yaml", "etcd.yaml", "workers-md-0.yaml", "workload-cluster.yaml"]);
+    assert_eq!(
+        files,
+        [
+            "before-cluster.yaml",
+            "cluster.yaml",
+            "control-plane.yaml",
+            "etcd.yaml",
+            "workers-md-0.yaml",
+            "workload-cluster.yaml"
+        ]
+    );
 }
 
 #[test]
@@ -103,7 +123,9 @@ fn the_same_input_gives_the_same_bytes_and_a_change_only_new_names_where_it_coun
         }
     }
     let second = changed.render().unwrap();
-    let template_of = |m: &Manifests, group: &str| object(m, "MachineDeployment", &format!("prod-{group}"))["spec"]["template"]["spec"]["infrastructureRef"]["name"].clone();
+    let template_of = |m: &Manifests, group: &str| {
+        object(m, "MachineDeployment", &format!("prod-{group}"))["spec"]["template"]["spec"]["infrastructureRef"]["name"].clone()
+    };
     assert_ne!(template_of(&first, "md-0"), template_of(&second, "md-0"));
     assert_eq!(template_of(&first, "md-1"), template_of(&second, "md-1"));
     let control_plane = |m: &Manifests| object(m, "KubeadmControlPlane", "prod")["spec"]["machineTemplate"].clone();
@@ -120,17 +142,18 @@ fn absent_taints_are_the_usual_and_an_empty_list_is_none() {
     };
     assert_eq!(with(""), None);
     assert_eq!(with("    taints: []\n"), Some(json!([])));
-    assert_eq!(
-        with("    taints: [{key: a, effect: NoExecute}]\n"),
-        Some(json!([{"key": "a", "effect": "NoExecute"}]))
-    );
+    assert_eq!(with("    taints: [{key: a, effect: NoExecute}]\n"), Some(json!([{"key": "a", "effect": "NoExecute"}])));
 }
 
 #[test]
 fn later_arguments_win_and_stand_in_order() {
     let mut scene = Scene::new(&text(&worker("md-0"), OIDC), "ubuntu");
     for node in scene.contributions.nodes.values_mut() {
-        node.arguments.push(kedge_spec::provider::Argument { component: "kubelet".into(), name: "read-only-port".into(), value: "10255".into() });
+        node.arguments.push(kedge_spec::provider::Argument {
+            component: "kubelet".into(),
+            name: "read-only-port".into(),
+            value: "10255".into(),
+        });
     }
     let manifests = scene.render().unwrap();
     let config = &object(&manifests, "KubeadmControlPlane", "prod")["spec"]["kubeadmConfigSpec"];
@@ -151,7 +174,9 @@ fn the_proxy_leaves_out_what_is_near() {
     let files = &object(&manifests, "KubeadmConfigTemplate", "prod-md-0")["spec"]["template"]["spec"]["files"];
     let content = files[0]["content"].as_str().unwrap();
     assert!(
-        content.contains("NO_PROXY=192.168.0.0/16,10.96.0.0/12,10.0.0.0/24,127.0.0.1,localhost,.svc,things.example.com,10.0.0.10\""),
+        content.contains(
+            "NO_PROXY=192.168.0.0/16,10.96.0.0/12,10.0.0.0/24,127.0.0.1,localhost,.svc,things.example.com,10.0.0.10\""
+        ),
         "{content}"
     );
 }
@@ -160,12 +185,16 @@ fn the_proxy_leaves_out_what_is_near() {
 fn a_group_of_another_version_gets_its_own_images() {
     let scene = Scene::new(&text(RICH_WORKER, ""), "ubuntu");
     let manifests = scene.render().unwrap();
-    let version = |kind: &str, at: &str| object(&manifests, kind, "prod").pointer(at).unwrap().as_str().unwrap().to_owned();
+    let version =
+        |kind: &str, at: &str| object(&manifests, kind, "prod").pointer(at).unwrap().as_str().unwrap().to_owned();
     assert!(version("KubeadmControlPlane", "/spec/version").starts_with("v1.31."));
     assert!(version("MachineDeployment", "/spec/template/spec/version").starts_with("v1.30."));
     let deployment = object(&manifests, "MachineDeployment", "prod-big");
     assert_eq!(deployment["spec"].get("replicas"), None);
-    assert_eq!(deployment["metadata"]["annotations"]["cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size"], "5");
+    assert_eq!(
+        deployment["metadata"]["annotations"]["cluster.x-k8s.io/cluster-api-autoscaler-node-group-max-size"],
+        "5"
+    );
 }
 
 #[test]
@@ -196,7 +225,11 @@ fn what_does_not_fit_together_is_said() {
     assert!(said(&scene).contains("both written to `/etc/kubernetes/audit-policy.yaml`"));
 
     let checked = text("", "").replace("  workerNodeGroupConfigurations:\n", "");
-    let scene = Scene::new(&(checked.replace("  managementCluster", "  machineHealthCheck: {nodeStartupTimeout: soon}\n  managementCluster")), "ubuntu");
+    let scene = Scene::new(
+        &(checked
+            .replace("  managementCluster", "  machineHealthCheck: {nodeStartupTimeout: soon}\n  managementCluster")),
+        "ubuntu",
+    );
     assert!(said(&scene).contains("`soon` is not a time"));
 }
 

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use kedge_cluster_api::render::{Manifests, RenderInput, render};
 use kedge_cluster_api::Error;
+use kedge_cluster_api::render::{Manifests, RenderInput, render};
 use kedge_spec::provider::{
-    Argument, Contributions, Description, EndpointNeed, HostMount, Infrastructure, InfrastructureObjects, KindClaim, KindRole,
-    MachineTemplate, Manifest, NodeContribution, NodeFile, NodeUser, Placement, Role,
+    Argument, Contributions, Description, EndpointNeed, HostMount, Infrastructure, InfrastructureObjects, KindClaim,
+    KindRole, MachineTemplate, Manifest, NodeContribution, NodeFile, NodeUser, Placement, Role,
 };
 use kedge_spec::release::{Release, ReleaseView};
 use kedge_spec::{DefaultedSpec, Source, Spec};
@@ -36,12 +36,19 @@ pub(crate) fn release() -> Release {
 }
 
 pub(crate) fn provider() -> Description {
-    let claim = |role, kind: &str| KindClaim { role, kind: kind.into(), api_versions: vec!["anywhere.eks.amazonaws.com/v1alpha1".into()] };
+    let claim = |role, kind: &str| KindClaim {
+        role,
+        kind: kind.into(),
+        api_versions: vec!["anywhere.eks.amazonaws.com/v1alpha1".into()],
+    };
     Description {
         name: "thing".into(),
         title: "Thing".into(),
         version: "1.0.0".into(),
-        kinds: vec![claim(KindRole::Datacenter, "ThingDatacenterConfig"), claim(KindRole::Machine, "ThingMachineConfig")],
+        kinds: vec![
+            claim(KindRole::Datacenter, "ThingDatacenterConfig"),
+            claim(KindRole::Machine, "ThingMachineConfig"),
+        ],
         endpoints: vec![EndpointNeed {
             name: "things".into(),
             purpose: "makes things".into(),
@@ -116,11 +123,19 @@ pub(crate) fn contributions(spec: &DefaultedSpec, family: &str) -> Contributions
 }
 
 fn node(role: &Role, family: &str) -> NodeContribution {
-    let argument = |component: &str, name: &str, value: &str| Argument { component: component.into(), name: name.into(), value: value.into() };
+    let argument = |component: &str, name: &str, value: &str| Argument {
+        component: component.into(),
+        name: name.into(),
+        value: value.into(),
+    };
     let mut node = NodeContribution {
         os_family: family.into(),
         files: vec![],
-        pre_commands: if family == "bottlerocket" { vec![] } else { vec!["hostname \"{{ ds.meta_data.hostname }}\"".into()] },
+        pre_commands: if family == "bottlerocket" {
+            vec![]
+        } else {
+            vec!["hostname \"{{ ds.meta_data.hostname }}\"".into()]
+        },
         post_commands: vec![],
         arguments: vec![],
         mounts: vec![],
@@ -180,7 +195,12 @@ impl Scene {
     }
 
     pub(crate) fn render(&self) -> Result<Manifests, Error> {
-        render(&RenderInput { spec: &self.spec, release: &self.view, provider: &self.provider, contributions: &self.contributions })
+        render(&RenderInput {
+            spec: &self.spec,
+            release: &self.view,
+            provider: &self.provider,
+            contributions: &self.contributions,
+        })
     }
 }
 

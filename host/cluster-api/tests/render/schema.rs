@@ -10,14 +10,17 @@ use crate::scene::release_folder;
 /// The schemas of all kinds in the release, by kind and version.
 pub(crate) fn schemas() -> BTreeMap<(String, String), Value> {
     let mut schemas = BTreeMap::new();
-    for file in ["cluster-api-core", "bootstrap-kubeadm", "control-plane-kubeadm", "etcdadm-controller", "etcdadm-bootstrap"] {
+    for file in
+        ["cluster-api-core", "bootstrap-kubeadm", "control-plane-kubeadm", "etcdadm-controller", "etcdadm-bootstrap"]
+    {
         let text = std::fs::read_to_string(release_folder().join(format!("{file}.yaml"))).unwrap();
         for crd in kedge_spec::yaml_documents(&Source::new(file, text)).unwrap() {
             if crd["kind"] != "CustomResourceDefinition" {
                 continue;
             }
             for version in crd["spec"]["versions"].as_array().unwrap() {
-                let api_version = format!("{}/{}", crd["spec"]["group"].as_str().unwrap(), version["name"].as_str().unwrap());
+                let api_version =
+                    format!("{}/{}", crd["spec"]["group"].as_str().unwrap(), version["name"].as_str().unwrap());
                 let kind = crd["spec"]["names"]["kind"].as_str().unwrap().to_owned();
                 schemas.insert((kind, api_version), version["schema"]["openAPIV3Schema"].clone());
             }
@@ -54,7 +57,8 @@ pub(crate) fn misfits(value: &Value, schema: &Value, at: &str) -> Vec<String> {
                     wrong.push(format!("{at}: no `{key}`"));
                 }
             }
-            let open = schema["x-kubernetes-preserve-unknown-fields"] == true || at.ends_with(".metadata") && schema.get("properties").is_none();
+            let open = schema["x-kubernetes-preserve-unknown-fields"] == true
+                || at.ends_with(".metadata") && schema.get("properties").is_none();
             for (key, inner) in map {
                 let at = format!("{at}.{key}");
                 match (schema["properties"].get(key), schema.get("additionalProperties")) {
@@ -65,7 +69,9 @@ pub(crate) fn misfits(value: &Value, schema: &Value, at: &str) -> Vec<String> {
             }
         }
         Value::Array(items) => {
-            if limit("minItems").is_some_and(|least| items.len() < least) || limit("maxItems").is_some_and(|most| items.len() > most) {
+            if limit("minItems").is_some_and(|least| items.len() < least)
+                || limit("maxItems").is_some_and(|most| items.len() > most)
+            {
                 wrong.push(format!("{at}: {} items", items.len()));
             }
             for (index, inner) in items.iter().enumerate() {
@@ -73,7 +79,9 @@ pub(crate) fn misfits(value: &Value, schema: &Value, at: &str) -> Vec<String> {
             }
         }
         Value::String(text) => {
-            if limit("minLength").is_some_and(|least| text.len() < least) || limit("maxLength").is_some_and(|most| text.len() > most) {
+            if limit("minLength").is_some_and(|least| text.len() < least)
+                || limit("maxLength").is_some_and(|most| text.len() > most)
+            {
                 wrong.push(format!("{at}: {} characters", text.len()));
             }
         }

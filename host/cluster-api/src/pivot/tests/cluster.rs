@@ -91,32 +91,63 @@ pub(super) fn cluster(side: &Fake, name: &str, control_planes: usize, workers: &
         count += 1;
         make.object(kind, object, owners, extra)
     };
-    let root = add("Cluster", name, &[], json!({
-        "metadata": {"finalizers": ["cluster.cluster.x-k8s.io"]},
-        "spec": {"controlPlaneRef": {"kind": "KubeadmControlPlane", "name": name}, "infrastructureRef": {"kind": "ThingCluster", "name": name}},
-        "status": {"initialization": {"infrastructureProvisioned": true, "controlPlaneInitialized": true}, "conditions": paused()},
-    }));
+    let root = add(
+        "Cluster",
+        name,
+        &[],
+        json!({
+            "metadata": {"finalizers": ["cluster.cluster.x-k8s.io"]},
+            "spec": {"controlPlaneRef": {"kind": "KubeadmControlPlane", "name": name}, "infrastructureRef": {"kind": "ThingCluster", "name": name}},
+            "status": {"initialization": {"infrastructureProvisioned": true, "controlPlaneInitialized": true}, "conditions": paused()},
+        }),
+    );
     let of_root = [("Cluster", name, root.as_str())];
-    add("ThingCluster", name, &of_root, json!({
-        "metadata": {"finalizers": ["thing"]},
-        "spec": {"identityRef": {"kind": "Secret", "name": format!("{name}-credentials")}},
-        "status": {"ready": true, "conditions": paused()},
-    }));
+    add(
+        "ThingCluster",
+        name,
+        &of_root,
+        json!({
+            "metadata": {"finalizers": ["thing"]},
+            "spec": {"identityRef": {"kind": "Secret", "name": format!("{name}-credentials")}},
+            "status": {"ready": true, "conditions": paused()},
+        }),
+    );
     // Nobody has said yet whose it is.
-    add("Secret", &format!("{name}-credentials"), &[], json!({"metadata": {"labels": null}, "data": {"password": "c2VjcmV0"}}));
+    add(
+        "Secret",
+        &format!("{name}-credentials"),
+        &[],
+        json!({"metadata": {"labels": null}, "data": {"password": "c2VjcmV0"}}),
+    );
     for secret in ["ca", "sa", "etcd"] {
         add("Secret", &format!("{name}-{secret}"), &[], json!({"data": {"tls.key": "a2V5"}}));
     }
     let settled = |n: usize| json!({"replicas": n, "readyReplicas": n, "upToDateReplicas": n, "observedGeneration": 1, "conditions": paused()});
-    let plane = add("KubeadmControlPlane", name, &of_root, json!({
-        "metadata": {"finalizers": ["kcp"]},
-        "spec": {"replicas": control_planes, "machineTemplate": {"infrastructureRef": {"kind": "ThingMachineTemplate", "name": format!("{name}-cp")}}},
-        "status": settled(control_planes),
-    }));
-    add("Secret", &format!("{name}-kubeconfig"), &[("KubeadmControlPlane", name, &plane)], json!({"data": {"value": "Y29uZmln"}}));
+    let plane = add(
+        "KubeadmControlPlane",
+        name,
+        &of_root,
+        json!({
+            "metadata": {"finalizers": ["kcp"]},
+            "spec": {"replicas": control_planes, "machineTemplate": {"infrastructureRef": {"kind": "ThingMachineTemplate", "name": format!("{name}-cp")}}},
+            "status": settled(control_planes),
+        }),
+    );
+    add(
+        "Secret",
+        &format!("{name}-kubeconfig"),
+        &[("KubeadmControlPlane", name, &plane)],
+        json!({"data": {"value": "Y29uZmln"}}),
+    );
     add("ThingMachineTemplate", &format!("{name}-cp"), &of_root, json!({"spec": {"template": {"spec": {"cpus": 2}}}}));
     for n in 0..control_planes {
-        count += machine(&make, &format!("{name}-cp-{n}"), ("KubeadmControlPlane", name, &plane), "KubeadmConfig", json!({}));
+        count += machine(
+            &make,
+            &format!("{name}-cp-{n}"),
+            ("KubeadmControlPlane", name, &plane),
+            "KubeadmConfig",
+            json!({}),
+        );
     }
     for (group, machines) in workers.iter().enumerate() {
         let group = format!("{name}-md-{group}");
@@ -124,8 +155,18 @@ pub(super) fn cluster(side: &Fake, name: &str, control_planes: usize, workers: &
             count += 1;
             make.object(kind, object, owners, extra)
         };
-        let deployment = add("MachineDeployment", &group, &of_root, json!({"spec": {"replicas": machines}, "status": settled(*machines)}));
-        let set = add("MachineSet", &group, &[("MachineDeployment", &group, &deployment)], json!({"spec": {}, "status": {"conditions": paused()}}));
+        let deployment = add(
+            "MachineDeployment",
+            &group,
+            &of_root,
+            json!({"spec": {"replicas": machines}, "status": settled(*machines)}),
+        );
+        let set = add(
+            "MachineSet",
+            &group,
+            &[("MachineDeployment", &group, &deployment)],
+            json!({"spec": {}, "status": {"conditions": paused()}}),
+        );
         add("KubeadmConfigTemplate", &group, &of_root, json!({"spec": {}}));
         add("ThingMachineTemplate", &group, &of_root, json!({"spec": {}}));
         add("MachineHealthCheck", &group, &of_root, json!({"spec": {}, "status": {"conditions": paused()}}));
@@ -140,14 +181,25 @@ pub(super) fn cluster(side: &Fake, name: &str, control_planes: usize, workers: &
             "spec": {"replicas": etcd}, "status": {"ready": true, "observedGeneration": 1, "endpoints": "https://10.0.0.1:2379"},
         }));
         for secret in ["managed-etcd", "apiserver-etcd-client"] {
-            make.object("Secret", &format!("{name}-{secret}"), &[("EtcdadmCluster", &etcd_name, &owner)], json!({"data": {"tls.key": "a2V5"}}));
+            make.object(
+                "Secret",
+                &format!("{name}-{secret}"),
+                &[("EtcdadmCluster", &etcd_name, &owner)],
+                json!({"data": {"tls.key": "a2V5"}}),
+            );
         }
         make.object("Secret", &format!("{name}-etcd-init"), &of_root, json!({"data": {"address": "MTA="}}));
         make.object("ThingMachineTemplate", &etcd_name, &of_root, json!({"spec": {}}));
         count += 5;
         for n in 0..etcd {
             let labels = json!({"metadata": {"labels": {"cluster.x-k8s.io/etcd-cluster": etcd_name, "cluster.x-k8s.io/etcd-ready": "true"}}, "status": {"nodeRef": null}});
-            count += machine(&make, &format!("{etcd_name}-{n}"), ("EtcdadmCluster", &etcd_name, &owner), "EtcdadmConfig", labels);
+            count += machine(
+                &make,
+                &format!("{etcd_name}-{n}"),
+                ("EtcdadmCluster", &etcd_name, &owner),
+                "EtcdadmConfig",
+                labels,
+            );
         }
     }
     count

@@ -32,7 +32,14 @@ fn plans() -> impl Strategy<Value = Plan> {
         any::<bool>(),
         prop::bool::weighted(0.8),
     )
-        .prop_map(|(control_planes, workers, etcd, secrets, other, delete)| Plan { control_planes, workers, etcd, secrets, other, delete })
+        .prop_map(|(control_planes, workers, etcd, secrets, other, delete)| Plan {
+            control_planes,
+            workers,
+            etcd,
+            secrets,
+            other,
+            delete,
+        })
 }
 
 struct Scene {
@@ -66,7 +73,8 @@ impl Scene {
             if refs.is_empty() {
                 refs.push(("Cluster".into(), "prod".into(), root.clone()));
             }
-            let refs: Vec<(&str, &str, &str)> = refs.iter().map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str())).collect();
+            let refs: Vec<(&str, &str, &str)> =
+                refs.iter().map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str())).collect();
             let uid = make.object("Secret", &name, &refs, json!({"data": {"n": number}}));
             made.push((name, uid));
         }
@@ -75,7 +83,8 @@ impl Scene {
         if plan.other {
             cluster::cluster(&from, "other", 1, &[1], 0);
         }
-        let stays = names(&from).into_iter().filter(|n| n.contains("other") || n.ends_with("prod-credentials")).collect();
+        let stays =
+            names(&from).into_iter().filter(|n| n.contains("other") || n.ends_with("prod-credentials")).collect();
         Self { from, to, folder: folder(), delete: plan.delete, expected, owned, stays }
     }
 

@@ -223,7 +223,11 @@ impl Side for Fake {
     async fn create(&self, object: &Value, dry_run: bool) -> Result<Value, Error> {
         let id = ObjectId::from_object(object).unwrap();
         if dry_run {
-            return if self.get(&id).await?.is_some() { Err(self.refused(&id, 409, "AlreadyExists")) } else { Ok(object.clone()) };
+            return if self.get(&id).await?.is_some() {
+                Err(self.refused(&id, 409, "AlreadyExists"))
+            } else {
+                Ok(object.clone())
+            };
         }
         self.write(|world, index| {
             if world.stores[index].contains_key(&id.versionless()) {
@@ -246,7 +250,9 @@ impl Side for Fake {
             }
             merge(object, patch);
             let object = object.clone();
-            if text(&object, "/metadata/deletionTimestamp").is_some() && items(&object, "/metadata/finalizers").is_empty() {
+            if text(&object, "/metadata/deletionTimestamp").is_some()
+                && items(&object, "/metadata/finalizers").is_empty()
+            {
                 world.stores[index].remove(&id.versionless());
             }
             Ok(Some(object))
@@ -277,7 +283,9 @@ impl Side for Fake {
             match (wait.judge)(&all.iter().collect::<Vec<_>>()) {
                 Verdict::Done => return Ok(()),
                 Verdict::Waiting { .. } => {}
-                Verdict::Never { why, .. } => return Err(Error::Hopeless { object: wait.title, why, help: String::new() }),
+                Verdict::Never { why, .. } => {
+                    return Err(Error::Hopeless { object: wait.title, why, help: String::new() });
+                }
             }
         }
         Err(Error::GaveUp {

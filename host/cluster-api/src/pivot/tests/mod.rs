@@ -42,7 +42,7 @@ fn options(folder: &Path, delete_source: bool) -> PivotOptions {
         snapshot_dir: folder.join("move"),
         operation_id: "op-1".into(),
         delete_source,
-        timeout: Timeout::after(Duration::from_secs(1)),
+        timeout: Timeout::after(Duration::from_millis(10)),
     }
 }
 
@@ -68,7 +68,13 @@ fn owners(side: &Fake) -> BTreeMap<String, BTreeSet<String>> {
     all.iter()
         .map(|o| {
             let owners = items(o, "/metadata/ownerReferences");
-            (describe(o), owners.iter().map(|r| by_uid.get(text(r, "/uid").unwrap()).cloned().unwrap_or("nobody".into())).collect())
+            (
+                describe(o),
+                owners
+                    .iter()
+                    .map(|r| by_uid.get(text(r, "/uid").unwrap()).cloned().unwrap_or("nobody".into()))
+                    .collect(),
+            )
         })
         .collect()
 }
@@ -149,10 +155,16 @@ async fn what_has_no_namespace_keeps_the_target_s_owner() {
     management(&to);
     cluster::cluster(&from, "prod", 1, &[1], 0);
     let forced = json!({"metadata": {"labels": {CLUSTER_LABEL: null, "clusterctl.cluster.x-k8s.io/move-hierarchy": ""}}, "spec": {"secret": 1}});
-    let make = |side: &Fake| cluster::Make { side, cluster: "prod" }.object("ThingIdentity", "shared", &[], forced.clone());
+    let make =
+        |side: &Fake| cluster::Make { side, cluster: "prod" }.object("ThingIdentity", "shared", &[], forced.clone());
     let (source, target) = (make(&from), make(&to));
     let child = cluster::Make { side: &from, cluster: "prod" };
-    child.object("Secret", "of-identity", &[("ThingIdentity", "shared", &source)], json!({"metadata": {"labels": {CLUSTER_LABEL: null}}}));
+    child.object(
+        "Secret",
+        "of-identity",
+        &[("ThingIdentity", "shared", &source)],
+        json!({"metadata": {"labels": {CLUSTER_LABEL: null}}}),
+    );
     run(&from, &to, folder().path(), true).await.unwrap();
     let moved = to.find("Secret", "of-identity").unwrap();
     assert_eq!(moved["metadata"]["ownerReferences"][0]["uid"], json!(target));

@@ -34,7 +34,12 @@ async fn everything_that_is_in_the_way_is_named() {
         }
     };
     let owned: Spoil = |from, _| {
-        Make { side: from, cluster: "prod" }.object("Secret", "odd", &[("Deployment", "web", "no-such-uid")], json!({}));
+        Make { side: from, cluster: "prod" }.object(
+            "Secret",
+            "odd",
+            &[("Deployment", "web", "no-such-uid")],
+            json!({}),
+        );
         let cluster = from.find("Cluster", "prod").unwrap();
         from.change("Secret", "odd", |o| {
             let more = json!({"kind": "Cluster", "name": "prod", "uid": cluster["metadata"]["uid"]});
@@ -68,11 +73,26 @@ async fn everything_that_is_in_the_way_is_named() {
         (Box::new(no_version), "the target does not serve ThingMachine (infrastructure.cluster.x-k8s.io/v1beta1)"),
         (Box::new(at_work), "is at work on the target already"),
         (Box::new(set("Cluster", "prod", "/spec/paused", json!(true))), "is paused, and not by this move"),
-        (Box::new(set("Machine", "prod-md-0-1", "/status/nodeRef", Value::Null)), "Machine eksa-system/prod-md-0-1 has no node yet"),
-        (Box::new(set("MachineDeployment", "prod-md-0", "/status/upToDateReplicas", json!(1))), "2 of 2 machines are ready, 1 are up to date"),
-        (Box::new(set("KubeadmControlPlane", "prod", "/metadata/generation", json!(2))), "has not seen its newest version"),
-        (Box::new(set("EtcdadmCluster", "prod-etcd", "/status/ready", json!(false))), "EtcdadmCluster eksa-system/prod-etcd is not ready"),
-        (Box::new(set("ThingMachine", "prod-cp-0", "/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z"))), "is being deleted"),
+        (
+            Box::new(set("Machine", "prod-md-0-1", "/status/nodeRef", Value::Null)),
+            "Machine eksa-system/prod-md-0-1 has no node yet",
+        ),
+        (
+            Box::new(set("MachineDeployment", "prod-md-0", "/status/upToDateReplicas", json!(1))),
+            "2 of 2 machines are ready, 1 are up to date",
+        ),
+        (
+            Box::new(set("KubeadmControlPlane", "prod", "/metadata/generation", json!(2))),
+            "has not seen its newest version",
+        ),
+        (
+            Box::new(set("EtcdadmCluster", "prod-etcd", "/status/ready", json!(false))),
+            "EtcdadmCluster eksa-system/prod-etcd is not ready",
+        ),
+        (
+            Box::new(set("ThingMachine", "prod-cp-0", "/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z"))),
+            "is being deleted",
+        ),
     ];
     for (spoil, expected) in cases {
         let text = refused(spoil).await;
