@@ -13,7 +13,8 @@ use crate::secrets::Encoding;
 use crate::session::State;
 
 /// What a component's endpoint handle stands for.
-pub(crate) struct Handle(u32);
+#[allow(unreachable_pub, reason = "the generated bindings re-export it")]
+pub struct Handle(u32);
 
 async fn call(state: &mut State, call: HostCall) -> Result<HostAnswer> {
     Ok(state.calls.call(call).await?)
