@@ -46,6 +46,9 @@ pub struct Inputs {
     pub kubernetes_version: String,
     /// Where the bootstrap cluster comes from.
     pub bootstrap: String,
+    /// Whether everything was made in infrastructure that ended with the process.
+    #[serde(default)]
+    pub ephemeral: bool,
 }
 
 impl Inputs {
@@ -328,6 +331,7 @@ mod tests {
             plugin_version: "0.1.0".into(),
             kubernetes_version: "v1.31.4".into(),
             bootstrap: "bootstrap service".into(),
+            ephemeral: false,
         }
     }
 

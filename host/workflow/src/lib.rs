@@ -12,6 +12,7 @@ mod error;
 pub mod event;
 pub mod fetch;
 pub mod folder;
+mod hooks;
 pub mod interrupt;
 pub mod journal;
 pub mod load;

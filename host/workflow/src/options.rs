@@ -117,6 +117,9 @@ pub struct Options {
     pub bootstrap: Option<Arc<dyn Driver>>,
     /// The longest waits.
     pub timeouts: Timeouts,
+    /// Whether the infrastructure lives and ends with this process, as a rehearsal's may: what a run makes in it is
+    /// then nothing that a later run could go on with.
+    pub ephemeral: bool,
     /// Preflight checks to leave out, by id.
     pub skip: Vec<String>,
     /// Leave out the check whether the control plane's address is in use.
@@ -149,6 +152,7 @@ impl Options {
             endpoints: BTreeMap::new(),
             bootstrap: None,
             timeouts: Timeouts::default(),
+            ephemeral: false,
             skip: Vec::new(),
             skip_ip_check: false,
             strict: false,

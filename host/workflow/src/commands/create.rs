@@ -10,11 +10,12 @@ use kedge_spec::provider::Placement;
 use super::offline::warn;
 use crate::error::WorkflowError;
 use crate::event::{Reporter, ReporterExt};
-use crate::folder::{Folder, Holder, Lock, Readers, SPEC};
+use crate::folder::{Folder, Holder, JOURNAL, LOCK_FILE, Lock, MOVES, Readers, SPEC};
 use crate::journal::{Entry, Inputs, Journal, Operation, Records};
 use crate::load::{self, Prepared};
 use crate::options::Options;
 use crate::outcome::{CreateOutcome, PlannedStep};
+use crate::hooks;
 use crate::preflight;
 use crate::run::{Run, title};
 use crate::step::Runner;
@@ -38,11 +39,12 @@ pub async fn create(options: &Options, reporter: Arc<dyn Reporter>) -> Result<Cr
     }
 
     let (folder, _lock) = locked(options, prepared.name(), "create cluster", reporter.as_ref())?;
+    forget_rehearsal(&folder, reporter.as_ref())?;
     let journal = Journal::open(&folder, &options.version)?;
-    let inputs = inputs(&prepared, driver.as_ref());
+    let inputs = inputs(options, &prepared, driver.as_ref());
     begin(options, &prepared, &folder, &journal, &inputs, reporter.as_ref())?;
     let run = Run::new(options.clone(), reporter, prepared, folder, journal, Arc::new(secrets), driver, components);
-    let steps = steps::create(run.driver.temporary());
+    let steps = hooks::around(steps::create(run.driver.temporary()), &run).await?;
     let now = || options.clock.now();
     let runner = Runner {
         operation: Operation::Create,
@@ -97,7 +99,7 @@ fn command(run: &Run) -> String {
     format!("kedge create cluster -f {}", run.prepared.spec.source().name)
 }
 
-fn inputs(prepared: &Prepared, driver: &dyn Driver) -> Inputs {
+fn inputs(options: &Options, prepared: &Prepared, driver: &dyn Driver) -> Inputs {
     let plugin = prepared.plugin_report();
     Inputs {
         spec: prepared.spec.hash(),
@@ -108,7 +110,20 @@ fn inputs(prepared: &Prepared, driver: &dyn Driver) -> Inputs {
         plugin_version: plugin.version,
         kubernetes_version: prepared.view.kubernetes_version.clone(),
         bootstrap: driver.name().to_owned(),
+        ephemeral: options.ephemeral,
     }
+}
+
+/// What was made in infrastructure that is gone is gone: there is nothing to go on with.
+fn forget_rehearsal(folder: &Folder, reporter: &dyn Reporter) -> Result<(), WorkflowError> {
+    if !Journal::peek(folder)?.inputs().is_some_and(|inputs| inputs.ephemeral) {
+        return Ok(());
+    }
+    reporter.note("an earlier rehearsal left this folder, and its infrastructure is gone: this begins anew");
+    for file in [JOURNAL.to_owned(), MOVES.to_owned(), LOCK_FILE.to_owned(), folder.kubeconfig_file(), folder.spec_file()] {
+        folder.remove(&file)?;
+    }
+    Ok(())
 }
 
 /// Writes down what the create begins with, or makes sure that it is what it began with.

@@ -101,6 +101,10 @@ fn unknown(directory: &Path, name: &str) -> WorkflowError {
 /// Refuses to forget a cluster whose machines can't be reached, and says what may be left of one whose objects are gone.
 async fn findable(run: &Run) -> Result<(), Failure> {
     let records = run.journal.records();
+    if records.inputs().is_some_and(|inputs| inputs.ephemeral) {
+        run.note("it was made in a rehearsal whose infrastructure is gone: only its folder is left");
+        return Ok(());
+    }
     let (bootstrap, workload) = (run.bootstrap_side().await?, run.workload_side().await?);
     let on_bootstrap = match &bootstrap {
         Side::There(api) => run.has_cluster(api).await?,

@@ -44,6 +44,10 @@ pub async fn describe(options: &Options, name: &str, _reporter: &dyn Reporter) -
         nodes: Vec::new(),
         gaps: Vec::new(),
     };
+    if Journal::peek(&folder)?.inputs().is_some_and(|inputs| inputs.ephemeral) {
+        outcome.gaps.push("it was made in a rehearsal, and its infrastructure ended with that".to_owned());
+        return Ok(outcome);
+    }
     match api(&folder).await {
         None => outcome.gaps.push("the cluster has no kubeconfig yet".to_owned()),
         Some(Err(error)) => {

@@ -152,15 +152,10 @@ async fn killed_at_each_boundary_it_goes_on_there() {
             let done = index + usize::from(death == Death::AfterWork);
             assert_eq!((begun, ran), (done, Ran { already: done, now: NAMES.len() - done }));
             assert_eq!(*world.worked.lock().unwrap(), NAMES, "each once, in order");
-            assert_eq!(Journal::peek(&bench.folder).unwrap().last().unwrap().entry, last_entry(done));
+            let records = Journal::peek(&bench.folder).unwrap();
+            let ends_well = matches!(&records.last().unwrap().entry, Entry::Done { step, .. } if step == "four");
+            assert_eq!(ends_well, done < NAMES.len(), "what was found done is not written down as done by this run");
         }
-    }
-}
-
-fn last_entry(done: usize) -> Entry {
-    match done {
-        4 => Entry::Started { step: "four".into() },
-        _ => Entry::Done { step: "four".into(), milliseconds: 0 },
     }
 }
 

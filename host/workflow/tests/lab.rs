@@ -1,0 +1,260 @@
+//! A whole create and delete on the lab.
+
+mod common;
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use kedge_bootstrap::Driver;
+use kedge_bootstrap::service::Service;
+use kedge_lab::{Lab, LabOptions};
+use kedge_workflow::{EndpointOverride, Event, Interrupt, Interrupter, Options, Reporter, WorkflowError, commands};
+
+use common::{SPECS, spec_text, words};
+
+/// The lines of the cluster creation workflow document, with vSphere's checks left out.
+const TRANSCRIPT: &str = include_str!("transcript.txt");
+
+#[derive(Default)]
+struct Heard {
+    events: Mutex<Vec<Event>>,
+    /// Asks the run to stop when this step begins.
+    stop_at: Mutex<Option<(&'static str, Interrupter)>>,
+}
+
+impl Reporter for Heard {
+    fn event(&self, event: Event) {
+        if let (Event::StepStarted { id, .. }, Some((step, interrupter))) = (&event, &*self.stop_at.lock().unwrap())
+            && id == step
+        {
+            interrupter.interrupt();
+        }
+        if std::env::var_os("KEDGE_TEST_VERBOSE").is_some() {
+            eprintln!("{event:?}");
+        }
+        self.events.lock().unwrap().push(event);
+    }
+}
+
+impl Heard {
+    fn lines(&self) -> Vec<String> {
+        self.events.lock().unwrap().iter().filter_map(Event::document_line).collect()
+    }
+
+    fn worked(&self) -> Vec<String> {
+        let done = |e: &Event| match e {
+            Event::StepDone { id, already: false, .. } => Some(id.clone()),
+            _ => None,
+        };
+        self.events.lock().unwrap().iter().filter_map(done).collect()
+    }
+}
+
+async fn lab(spec: &str) -> Lab {
+    let documents = kedge_spec::yaml_documents(&kedge_spec::Source::new("spec", spec_text(spec))).unwrap();
+    Lab::start(LabOptions { documents, speed: f64::INFINITY, ..LabOptions::default() }).await.unwrap()
+}
+
+fn options(home: &Path, spec: &str, lab: &Lab) -> Options {
+    let connection = lab.connection().clone();
+    let mut options = common::options(home, spec, &spec_text(spec));
+    options.endpoints = connection
+        .endpoints
+        .iter()
+        .map(|(server, at)| (server.clone(), EndpointOverride { address: at.address, ca_pem: at.ca_pem.clone() }))
+        .collect();
+    options.bootstrap = Some(Arc::new(driver(lab)));
+    let credentials = connection.credentials;
+    options.environment = Arc::new(move |name| credentials.get(name).cloned());
+    options
+}
+
+fn driver(lab: &Lab) -> Service {
+    let connection = lab.connection();
+    Service::new(&connection.url, connection.token.clone(), &connection.ca_pem).unwrap()
+}
+
+fn cluster(spec: &str) -> String {
+    let documents = kedge_spec::yaml_documents(&kedge_spec::Source::new("spec", spec_text(spec))).unwrap();
+    let cluster = documents.iter().find(|d| d["kind"] == "Cluster").unwrap();
+    cluster["metadata"]["name"].as_str().unwrap().to_owned()
+}
+
+async fn create(options: &Options, heard: &Arc<Heard>) -> kedge_workflow::outcome::CreateOutcome {
+    commands::create(options, heard.clone()).await.unwrap_or_else(|e| panic!("{}", words(&e)))
+}
+
+async fn creates(spec: &str) {
+    let home = tempfile::tempdir().unwrap();
+    let (lab, name) = (lab(spec).await, cluster(spec));
+    let options = options(home.path(), spec, &lab);
+    let heard = Arc::new(Heard::default());
+    let outcome = create(&options, &heard).await;
+    assert!(!outcome.already && outcome.kubeconfig.exists());
+    let lines = heard.lines();
+    let checks: Vec<_> = lines.iter().skip(1).take_while(|l| l.starts_with('✅')).cloned().collect();
+    let without: Vec<_> = lines.iter().filter(|l| !checks.contains(l)).cloned().collect();
+    assert_eq!(without, TRANSCRIPT.lines().collect::<Vec<_>>());
+    assert!(checks.last().unwrap().ends_with(" Provider setup is valid"), "{checks:?}");
+    assert!(driver(&lab).find(&name).await.unwrap().is_none(), "the bootstrap cluster is gone");
+    let folder = home.path().join(&name);
+    assert!(folder.join(format!("{name}-eks-a-cluster.yaml")).exists());
+    assert_no_secrets(&folder, &lab);
+
+    let described = commands::describe(&options, &name, heard.as_ref()).await.unwrap();
+    assert_eq!(described.managed_by.as_deref(), Some("itself"), "{:?}", described.gaps);
+    assert!(!described.nodes.is_empty() && described.nodes.iter().all(|n| n.ready), "{:?}", described.nodes);
+    assert!(!described.tree.unwrap().children.is_empty());
+
+    let again = create(&options, &Arc::new(Heard::default())).await;
+    assert!(again.already && again.steps.is_empty(), "{:?}", again.steps);
+    lab.stop().await;
+}
+
+/// Passwords are nowhere below the folder but in no file at all: not even the kubeconfig has them.
+fn assert_no_secrets(folder: &Path, lab: &Lab) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            assert_no_secrets(&path, lab);
+            continue;
+        }
+        // Snapshots of a move are what clusterctl would write too: Secrets with their values, for the owner alone.
+        if path.components().any(|c| c.as_os_str() == "moves") {
+            continue;
+        }
+        let text = std::fs::read_to_string(&path).unwrap_or_default();
+        for (name, value) in &lab.connection().credentials {
+            assert!(!name.contains("PASSWORD") || !text.contains(value.as_str()), "{name} is in {}", path.display());
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vsphere_with_stacked_etcd() {
+    creates(SPECS[0]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn vsphere_with_external_etcd() {
+    creates(SPECS[1]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn docker() {
+    creates(SPECS[2]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn stopped_at_each_step_the_same_command_goes_on() {
+    let spec = SPECS[2];
+    let home = tempfile::tempdir().unwrap();
+    let lab = lab(spec).await;
+    let ids = [
+        "bootstrap-cluster",
+        "cluster-api-bootstrap",
+        "provider-setup",
+        "workload-cluster",
+        "networking",
+        "cluster-api-workload",
+        "eksa-components",
+        "delete-bootstrap",
+    ];
+    let mut worked: Vec<String> = Vec::new();
+    for id in ids {
+        let heard = Arc::new(Heard::default());
+        let mut options = options(home.path(), spec, &lab);
+        let (interrupter, interrupt) = Interrupt::new();
+        options.interrupt = interrupt;
+        *heard.stop_at.lock().unwrap() = Some((id, interrupter));
+        let error = commands::create(&options, heard.clone()).await.unwrap_err();
+        assert!(matches!(error, WorkflowError::Interrupted { .. }), "{id}: {}", words(&error));
+        assert_eq!(error.exit_code(), 130);
+        worked.extend(heard.worked());
+    }
+    let heard = Arc::new(Heard::default());
+    create(&options(home.path(), spec, &lab), &heard).await;
+    worked.extend(heard.worked());
+    worked.retain(|id| id != "setup-validate");
+    let mut once = worked.clone();
+    once.dedup();
+    assert_eq!(worked, once, "no step is done twice");
+    assert_eq!(worked.last().map(String::as_str), Some("delete-bootstrap"));
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_spec_is_refused_in_the_middle() {
+    let spec = SPECS[2];
+    let home = tempfile::tempdir().unwrap();
+    let lab = lab(spec).await;
+    let mut stopped = options(home.path(), spec, &lab);
+    let (interrupter, interrupt) = Interrupt::new();
+    stopped.interrupt = interrupt;
+    let heard = Arc::new(Heard::default());
+    *heard.stop_at.lock().unwrap() = Some(("workload-cluster", interrupter));
+    commands::create(&stopped, heard).await.unwrap_err();
+
+    let mut changed = options(home.path(), spec, &lab);
+    let text = spec_text(spec).replace("192.168.0.0/16", "192.168.0.0/17");
+    changed.spec = Some(kedge_workflow::SpecInput::Text { name: spec.into(), text });
+    let error = commands::create(&changed, Arc::new(Heard::default())).await.unwrap_err();
+    assert!(matches!(&error, WorkflowError::Changed { what, .. } if what == "the spec"), "{}", words(&error));
+    assert_eq!(error.exit_code(), 3);
+    assert!(error.help_text().unwrap().contains("kedge delete cluster"));
+    create(&options(home.path(), spec, &lab), &Arc::new(Heard::default())).await;
+    lab.stop().await;
+}
+
+async fn deletes(spec: &str, stop_create_at: Option<&'static str>) {
+    let home = tempfile::tempdir().unwrap();
+    let (lab, name) = (lab(spec).await, cluster(spec));
+    let mut creating = options(home.path(), spec, &lab);
+    let heard = Arc::new(Heard::default());
+    match stop_create_at {
+        None => drop(create(&creating, &heard).await),
+        Some(step) => {
+            let (interrupter, interrupt) = Interrupt::new();
+            creating.interrupt = interrupt;
+            *heard.stop_at.lock().unwrap() = Some((step, interrupter));
+            commands::create(&creating, heard).await.unwrap_err();
+        }
+    }
+    let heard = Arc::new(Heard::default());
+    let deleting = options(home.path(), spec, &lab);
+    let outcome = commands::delete(&deleting, Some(&name), heard.clone()).await.unwrap_or_else(|e| panic!("{}", words(&e)));
+    assert_eq!(heard.lines().last().unwrap(), "🎉 Cluster deleted!", "{outcome:?}");
+    assert!(!home.path().join(&name).exists(), "nothing stays");
+    assert!(driver(&lab).find(&name).await.unwrap().is_none());
+    let error = commands::delete(&deleting, Some(&name), Arc::new(Heard::default())).await.unwrap_err();
+    assert_eq!(error.exit_code(), 3, "{}", words(&error));
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_running_cluster_is_deleted() {
+    deletes(SPECS[2], None).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn half_made_clusters_are_deleted() {
+    for step in ["bootstrap-cluster", "provider-setup", "networking", "move", "eksa-components"] {
+        deletes(SPECS[2], Some(step)).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let lab = lab(SPECS[0]).await;
+    let mut options = options(home.path(), SPECS[0], &lab);
+    options.dry_run = true;
+    let heard = Arc::new(Heard::default());
+    let outcome = create(&options, &heard).await;
+    assert!(outcome.dry_run && outcome.steps.len() == 13);
+    assert!(outcome.steps.iter().any(|s| s.touches.iter().any(|t| t.contains("KubeadmControlPlane"))), "{:?}", outcome.steps);
+    assert_eq!(heard.lines().last().unwrap(), "✅ Vsphere Provider setup is valid");
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+    assert!(driver(&lab).find(&cluster(SPECS[0])).await.unwrap().is_none());
+    lab.stop().await;
+}

@@ -1,0 +1,104 @@
+//! Commands that touch nothing, on the specs of the repository.
+
+mod common;
+
+use std::sync::Mutex;
+
+use kedge_workflow::{Event, Reporter, Silent, WorkflowError, commands};
+
+use common::{SPECS, options, spec_text};
+
+#[derive(Default)]
+struct Heard(Mutex<Vec<Event>>);
+
+impl Reporter for Heard {
+    fn event(&self, event: Event) {
+        self.0.lock().unwrap().push(event);
+    }
+}
+
+#[tokio::test]
+async fn each_spec_validates_and_renders_to_the_same_bytes() {
+    let home = tempfile::tempdir().unwrap();
+    for spec in SPECS {
+        let options = options(home.path(), spec, &spec_text(spec));
+        let valid = commands::validate(&options, &Silent).await.unwrap_or_else(|e| panic!("{spec}: {}", common::words(&e)));
+        assert!(valid.kubernetes_version.starts_with("v1."), "{}", valid.kubernetes_version);
+        let first = commands::render(&options, &Silent).await.unwrap_or_else(|e| panic!("{spec}: {}", common::words(&e)));
+        let second = commands::render(&options, &Silent).await.unwrap();
+        assert_eq!(first, second);
+        assert!(first.yaml.contains("kind: KubeadmControlPlane"), "{spec}");
+        assert!(!first.files.is_empty());
+    }
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0, "nothing is written");
+}
+
+#[tokio::test]
+async fn all_findings_come_at_once() {
+    let home = tempfile::tempdir().unwrap();
+    let spec = spec_text("docker.yaml").replace("192.168.0.0/16", "nonsense").replace("10.96.0.0/12", "10.96.0.0/99");
+    let error = commands::validate(&options(home.path(), "docker.yaml", &spec), &Silent).await.unwrap_err();
+    assert_eq!(error.exit_code(), 3);
+    let errors: Vec<_> = error.diagnostics().iter().filter(|d| d.is_error()).collect();
+    assert!(errors.len() >= 2, "{}", common::words(&error));
+    assert!(errors.iter().all(|d| d.line > 1), "each points into the file");
+}
+
+#[tokio::test]
+async fn a_datacenter_that_no_plugin_claims() {
+    let home = tempfile::tempdir().unwrap();
+    let spec = spec_text("docker.yaml").replace("DockerDatacenterConfig", "MarsDatacenterConfig");
+    let error = commands::validate(&options(home.path(), "x.yaml", &spec), &Silent).await.unwrap_err();
+    assert_eq!(error.exit_code(), 3);
+    let text = common::words(&error);
+    assert!(text.contains("MarsDatacenterConfig") && text.contains("no-plugin") || text.contains("no plugin"), "{text}");
+}
+
+#[tokio::test]
+async fn a_create_without_credentials_touches_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let mut options = options(home.path(), SPECS[0], &spec_text(SPECS[0]));
+    options.bootstrap = Some(common::existing());
+    let heard = std::sync::Arc::new(Heard::default());
+    let error = commands::create(&options, heard.clone()).await.unwrap_err();
+    assert!(matches!(error, WorkflowError::Credentials { .. }), "{}", common::words(&error));
+    assert_eq!(error.exit_code(), 4);
+    assert!(heard.0.lock().unwrap().iter().all(|e| e.document_line().is_none()));
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn a_release_with_a_helm_chart_alone_is_refused_before_anything_is_touched() {
+    let home = tempfile::tempdir().unwrap();
+    let mut options = options(home.path(), "docker.yaml", &spec_text("docker.yaml"));
+    options.bootstrap = Some(common::existing());
+    let bundles = options.embedded.get_mut(&options.release).unwrap();
+    *bundles = bundles.replace("embedded:cilium.yaml", "");
+    let error = commands::create(&options, std::sync::Arc::new(Silent)).await.unwrap_err();
+    assert_eq!(error.exit_code(), 3);
+    assert!(error.to_string().contains("no manifests of `cilium`"), "{}", common::words(&error));
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+}
+
+#[tokio::test]
+async fn without_a_bootstrap_cluster_nothing_can_be_created() {
+    let home = tempfile::tempdir().unwrap();
+    let options = options(home.path(), "docker.yaml", &spec_text("docker.yaml"));
+    let error = commands::create(&options, std::sync::Arc::new(Silent)).await.unwrap_err();
+    assert_eq!(error.exit_code(), 3);
+    assert!(error.help_text().unwrap().contains("--kubeconfig"));
+}
+
+#[tokio::test]
+async fn what_is_generated_is_a_spec() {
+    let home = tempfile::tempdir().unwrap();
+    let options = options(home.path(), "docker.yaml", "");
+    let spec = commands::generate(&options, "docker", "prod").await.unwrap().yaml;
+    let valid = commands::validate(&common::options(home.path(), "prod.yaml", &spec), &Silent).await;
+    assert_eq!(valid.unwrap_or_else(|e| panic!("{}", common::words(&e))).cluster, "prod");
+    let error = commands::generate(&options, "mars", "prod").await.unwrap_err();
+    assert!(error.help_text().unwrap().contains("`docker`"));
+    for name in ["", "Prod", "-a", "a-", "0a", &"a".repeat(36)] {
+        assert_eq!(commands::generate(&options, "docker", name).await.unwrap_err().exit_code(), 3, "{name}");
+    }
+}
