@@ -92,8 +92,9 @@ fn said(vcenter: FakeEndpoint, text: &str) -> String {
     let (host, _) = run_on(vcenter, text);
     let findings = host.outcomes.iter().flat_map(|outcome| &outcome.findings);
     findings
-        .map(|finding| format!("{} {}: {} -> {}\n", finding.code, finding.path, finding.message, finding.remedy))
-        .collect()
+        .map(|finding| format!("{} {}: {} -> {}", finding.code, finding.path, finding.message, finding.remedy))
+        .collect::<Vec<_>>()
+        .join("\n")
 }
 
 #[test]

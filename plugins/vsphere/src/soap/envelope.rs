@@ -115,7 +115,7 @@ mod tests {
             logout(&reference),
             create_container_view(&reference, &reference, &["Folder", "Datastore"]),
             retrieve_properties_of_view(&reference, &reference, &[("Folder", &["name", "parent"])]),
-            retrieve_properties(&reference, &[reference.clone()], &[("Datastore", &["summary.freeSpace"])]),
+            retrieve_properties(&reference, std::slice::from_ref(&reference), &[("Datastore", &["summary.freeSpace"])]),
             continue_retrieve(&reference, "a<b"),
         ] {
             let envelope = Element::parse(&request.body_preview()).unwrap();
