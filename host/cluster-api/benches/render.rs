@@ -2,7 +2,7 @@
 //! ten times the time. Run with `cargo bench -p kedge-cluster-api`.
 
 #[path = "../tests/render/scene.rs"]
-#[allow(dead_code, missing_docs, reason = "shared with the tests")]
+#[allow(dead_code, clippy::unwrap_used, clippy::panic, reason = "shared with the tests")]
 mod scene;
 
 use std::time::{Duration, Instant};

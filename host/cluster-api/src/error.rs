@@ -23,7 +23,7 @@ pub enum Error {
     #[error("{server} refused to {verb} {object}: {message}")]
     Refused {
         /// The API server.
-        server: String,
+        server: Box<str>,
         /// What was asked for.
         verb: &'static str,
         /// Of which object.
@@ -31,27 +31,27 @@ pub enum Error {
         /// The HTTP status.
         code: u16,
         /// Kubernetes' one-word reason.
-        reason: String,
+        reason: Box<str>,
         /// What the server said.
-        message: String,
+        message: Box<str>,
         /// What to do.
-        help: String,
+        help: Box<str>,
     },
     /// No usable answer, however often it was asked.
     #[error("{server} could not {verb} {object}: {message}")]
     Unreachable {
         /// The API server.
-        server: String,
+        server: Box<str>,
         /// What was asked for.
         verb: &'static str,
         /// Of which object.
         object: String,
         /// The last thing that was heard.
-        message: String,
+        message: Box<str>,
         /// How long it was tried.
         tried: Duration,
         /// What to do.
-        help: String,
+        help: Box<str>,
         /// The cause.
         #[source]
         source: Option<Cause>,
@@ -143,9 +143,8 @@ impl Error {
     pub fn help(&self) -> String {
         match self {
             Self::Kubeconfig { .. } => "check the file, or have it written again".to_owned(),
-            Self::Refused { help, .. }
-            | Self::Unreachable { help, .. }
-            | Self::GaveUp { help, .. }
+            Self::Refused { help, .. } | Self::Unreachable { help, .. } => help.to_string(),
+            Self::GaveUp { help, .. }
             | Self::Hopeless { help, .. }
             | Self::Render { help, .. }
             | Self::Pivot { help, .. } => help.clone(),

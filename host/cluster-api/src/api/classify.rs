@@ -43,7 +43,7 @@ pub(crate) fn of_status(status: &Status) -> Class {
         (409, "AlreadyExists") => Class::AlreadyExists,
         (409, _) => Class::Conflict,
         (403, _) if status.message.contains("not yet ready to handle request") => Class::Transient,
-        (408 | 429, _) | (500..=599, _) => Class::Transient,
+        (408 | 429 | 500..=599, _) => Class::Transient,
         _ if !status.message.contains("denied the request")
             && WEBHOOK_NOT_ANSWERING.iter().any(|sign| status.message.contains(sign)) =>
         {

@@ -252,12 +252,9 @@ impl Api {
             Ok(request) => request,
             Err(error) => return Err((kube::Error::Service(Box::new(error)), Class::Permanent)),
         };
-        let answer = match tokio::time::timeout(self.retry.request, self.client.request::<Value>(request)).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let text = format!("no answer within {}", words(self.retry.request));
-                return Err((kube::Error::Service(text.into()), Class::Transient));
-            }
+        let Ok(answer) = tokio::time::timeout(self.retry.request, self.client.request::<Value>(request)).await else {
+            let text = format!("no answer within {}", words(self.retry.request));
+            return Err((kube::Error::Service(text.into()), Class::Transient));
         };
         answer.map_err(|error| {
             let class = classify::of_error(&error);
@@ -298,14 +295,15 @@ impl Api {
 
     fn failed(&self, call: &Call, error: kube::Error, tried: Duration) -> Failed {
         let class = classify::of_error(&error);
-        let (server, verb, object) = (self.server.to_string(), call.verb, call.object.clone());
-        let (message, help) = (classify::message(&error), classify::help(&error));
+        let (server, verb, object) = (self.server.as_ref().into(), call.verb, call.object.clone());
+        let (message, help) = (classify::message(&error).into(), classify::help(&error).into());
         let error = match error {
             kube::Error::Api(status) if class != Class::Transient => {
-                Error::Refused { server, verb, object, code: status.code, reason: status.reason.clone(), message, help }
+                let (code, reason) = (status.code, status.reason.into());
+                Error::Refused { server, verb, object, code, reason, message, help }
             }
             kube::Error::Api(_) => {
-                let help = "look at the pods behind the webhook or the API server that does not answer, then run the same command again".to_owned();
+                let help = "look at the pods behind the webhook or the API server that does not answer, then run the same command again".into();
                 Error::Unreachable { server, verb, object, message, tried, help, source: None }
             }
             other => Error::Unreachable { server, verb, object, message, tried, help, source: Some(Box::new(other)) },

@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::object::{TypeRef, text};
 
 /// How long the server keeps one watch open.
-const WATCH: Duration = Duration::from_secs(240);
+const WATCH: Duration = Duration::from_mins(4);
 
 /// Which objects to follow.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -169,8 +169,8 @@ impl<'a> Reader<'a> {
                 break;
             }
             used = at + c.len_utf8();
-            let escaped = escapes && matches!((c, next), ('\\', Some('/' | '\\')) | ('$', Some('$')));
-            if escaped {
+            let taken_literally = escapes && matches!((c, next), ('\\', Some('/' | '\\')) | ('$', Some('$')));
+            if taken_literally {
                 if let Some((at, c)) = chars.next() {
                     text.push(c);
                     used = at + c.len_utf8();

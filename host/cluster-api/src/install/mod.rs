@@ -51,9 +51,9 @@ pub struct InstallTimeouts {
 impl Default for InstallTimeouts {
     fn default() -> Self {
         Self {
-            definitions: Timeout::after(Duration::from_secs(60)),
-            certificates: Timeout::after(Duration::from_secs(300)),
-            deployments: Timeout::after(Duration::from_secs(600)),
+            definitions: Timeout::after(Duration::from_mins(1)),
+            certificates: Timeout::after(Duration::from_mins(5)),
+            deployments: Timeout::after(Duration::from_mins(10)),
         }
     }
 }
@@ -139,7 +139,7 @@ pub async fn installed(api: &Api, components: &[Component]) -> Result<bool, Erro
                 }
                 format!("{PROVIDER_LABEL}={label}")
             }
-            None => format!("{}=cert-manager", CORE_LABEL),
+            None => format!("{CORE_LABEL}=cert-manager"),
         };
         let definitions = api.list(&kinds::CRD, None, Some(&selector)).await?;
         let deployments = api.list(&kinds::DEPLOYMENT, Some(&component.namespace), Some(&selector)).await?;

@@ -98,6 +98,8 @@ fn variables() -> BTreeMap<String, String> {
     BTreeMap::from([("TOKEN".to_owned(), "t".to_owned())])
 }
 
+type Controllers = fn(&mut Value);
+
 /// What controllers do with an object.
 fn controllers(object: &mut Value) {
     let ready = |kind: &str| json!([{"type": kind, "status": "True", "observedGeneration": 1}]);
@@ -108,7 +110,7 @@ fn controllers(object: &mut Value) {
             object["status"] = json!({"observedGeneration": 1, "replicas": 1, "updatedReplicas": 1, "availableReplicas": 1, "conditions": ready("Available")});
         }
         "ValidatingWebhookConfiguration" => {
-            object["webhooks"][0]["clientConfig"]["caBundle"] = json!("Y2VydGlmaWNhdGU=")
+            object["webhooks"][0]["clientConfig"]["caBundle"] = json!("Y2VydGlmaWNhdGU=");
         }
         _ => {}
     }
@@ -218,20 +220,19 @@ async fn what_does_not_come_is_named() {
         certificates: Timeout::after(Duration::from_secs(10)),
         ..InstallTimeouts::default()
     };
-    type Controllers = fn(&mut Value);
     let without_pods: Controllers = |o| {
         if o["metadata"]["name"] != "manager" {
-            controllers(o)
+            controllers(o);
         }
     };
     let without_injector: Controllers = |o| {
         if o["kind"] != "ValidatingWebhookConfiguration" {
-            controllers(o)
+            controllers(o);
         }
     };
     let without_issuer: Controllers = |o| {
         if o["kind"] != "Certificate" {
-            controllers(o)
+            controllers(o);
         }
     };
     for (reaction, expected) in [

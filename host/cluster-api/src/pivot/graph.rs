@@ -149,9 +149,8 @@ impl Found {
                 && text(object, "/metadata/name")
                     .and_then(|n| n.rsplit_once('-'))
                     .is_some_and(|(of, what)| of == cluster && SECRETS_BY_NAME.contains(&what));
-            if !movable.global && orphan && (labelled == Some(cluster) || (named && labelled.is_none())) {
-                self.take_softly(uid, root, true, &children, &mut members);
-            } else if self.applied_to(object, root) {
+            let ours = !movable.global && orphan && (labelled == Some(cluster) || (named && labelled.is_none()));
+            if ours || self.applied_to(object, root) {
                 self.take_softly(uid, root, true, &children, &mut members);
             } else if (movable.forced || is_forced(object)) && orphan && labelled.is_none_or(|of| of == cluster) {
                 // It may serve other clusters too: it goes along, and stays.

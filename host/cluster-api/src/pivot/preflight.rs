@@ -18,7 +18,7 @@ use crate::progress::Progress;
 use crate::readiness::{condition_is, is_paused, observed, settled_machine};
 
 /// How long a cluster may take to settle before a move is refused.
-const SETTLES_WITHIN: Duration = Duration::from_secs(60);
+const SETTLES_WITHIN: Duration = Duration::from_mins(1);
 
 /// The providers, the definitions and the objects of both sides. Gives the graph as it was when all was in order.
 pub(super) async fn both_sides(

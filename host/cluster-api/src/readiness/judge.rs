@@ -1,5 +1,7 @@
 //! What objects say about how far they are. Pure.
 
+use std::fmt::Write as _;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
@@ -96,10 +98,10 @@ pub(crate) fn replicas(object: Option<&Value>, what: &str) -> Verdict {
     }
     let mut sentence = format!("{ready} of {wanted} {what} ready");
     if current < wanted && current != ready {
-        sentence.push_str(&format!(", {current} up to date"));
+        let _ = write!(sentence, ", {current} up to date");
     }
     if there > wanted {
-        sentence.push_str(&format!(", {} still to go away", there - wanted));
+        let _ = write!(sentence, ", {} still to go away", there - wanted);
     }
     let (words, last) = said(object, "Available");
     Verdict::Waiting { sentence: format!("{sentence}; {words}"), last }

@@ -39,7 +39,7 @@ impl Timeout {
 
     /// Practically never gives up: one year, which is what `--no-timeouts` means to EKS Anywhere.
     pub const fn unlimited() -> Self {
-        Self(Duration::from_secs(365 * 24 * 3600))
+        Self(Duration::from_hours(365 * 24))
     }
 
     /// The time.

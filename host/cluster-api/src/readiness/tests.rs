@@ -1,4 +1,5 @@
 //! Waits against a server in memory, and what objects say about how far they are.
+#![allow(clippy::needless_pass_by_value, reason = "objects are written where they are used")]
 
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use super::*;
 use crate::testing::{Said, Server, Trouble};
 
 const NS: &str = "eksa-system";
-const SOON: Timeout = Timeout::after(Duration::from_secs(60));
+const SOON: Timeout = Timeout::after(Duration::from_mins(1));
 
 fn object(kind: &TypeRef, name: &str, extra: Value) -> Value {
     let mut object = json!({
@@ -159,7 +160,7 @@ async fn a_server_that_is_away_longer_than_a_request_is_waited_for() {
         reason: "ServiceUnavailable",
         message: "away",
     });
-    control_plane_available(&server.api(), NS, "prod", Timeout::after(Duration::from_secs(3600)), &said).await.unwrap();
+    control_plane_available(&server.api(), NS, "prod", Timeout::after(Duration::from_hours(1)), &said).await.unwrap();
     assert!(said.all().iter().any(|s| s.contains("does not answer")), "{:?}", said.all());
     server.trouble(Trouble {
         method: Method::GET,
@@ -169,15 +170,10 @@ async fn a_server_that_is_away_longer_than_a_request_is_waited_for() {
         reason: "ServiceUnavailable",
         message: "away",
     });
-    let error = control_plane_available(
-        &server.api(),
-        NS,
-        "prod",
-        Timeout::after(Duration::from_secs(600)),
-        &crate::NoProgress,
-    )
-    .await
-    .unwrap_err();
+    let error =
+        control_plane_available(&server.api(), NS, "prod", Timeout::after(Duration::from_mins(10)), &crate::NoProgress)
+            .await
+            .unwrap_err();
     assert!(matches!(error, Error::GaveUp { .. }) && error.to_string().contains("away"), "{error}");
 }
 

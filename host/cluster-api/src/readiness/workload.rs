@@ -32,7 +32,7 @@ pub async fn api_answers(api: &Api, timeout: Timeout, progress: &dyn Progress) -
             Err(error) => error,
         };
         let last = match &error {
-            Error::Unreachable { message, .. } | Error::Refused { message, .. } => message.clone(),
+            Error::Unreachable { message, .. } | Error::Refused { message, .. } => message.to_string(),
             other => other.to_string(),
         };
         if start.elapsed() + pause >= timeout.duration() {

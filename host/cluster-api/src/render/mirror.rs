@@ -1,5 +1,7 @@
 //! The registry mirror of nodes.
 
+use std::fmt::Write as _;
+
 use kedge_spec::cluster::{Cluster, RegistryMirrorConfiguration};
 use kedge_spec::provider::NodeFile;
 use serde_json::{Map, Value, json};
@@ -69,7 +71,7 @@ impl Mirrored {
                 "server = \"https://{server}\"\n\n[host.\"{url}\"]\n  capabilities = [\"pull\", \"resolve\"]\n"
             );
             if self.ca.is_some() {
-                content.push_str(&format!("  ca = \"{authority}\"\n"));
+                let _ = writeln!(content, "  ca = \"{authority}\"");
             }
             if self.unchecked {
                 content.push_str("  skip_verify = true\n");

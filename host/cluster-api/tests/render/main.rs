@@ -1,4 +1,5 @@
 //! The objects of whole specs.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, reason = "tests stop at the first surprise")]
 
 mod scene;
 mod schema;

@@ -60,12 +60,12 @@ impl Scene {
         cluster::cluster(&from, "prod", plan.control_planes, &plan.workers, plan.etcd);
         let make = Make { side: &from, cluster: "prod" };
         let root = from.find("Cluster", "prod").unwrap()["metadata"]["uid"].as_str().unwrap().to_owned();
-        let mut made: Vec<(String, String)> = Vec::new();
+        let mut secrets: Vec<(String, String)> = Vec::new();
         for (number, owners) in plan.secrets.iter().enumerate() {
             let name = format!("extra-{number}");
             let mut refs: Vec<(String, String, String)> = vec![];
-            for index in owners.iter().filter(|_| !made.is_empty()) {
-                let (name, uid) = index.get(&made);
+            for index in owners.iter().filter(|_| !secrets.is_empty()) {
+                let (name, uid) = index.get(&secrets);
                 refs.push(("Secret".into(), name.clone(), uid.clone()));
             }
             refs.sort();
@@ -76,7 +76,7 @@ impl Scene {
             let refs: Vec<(&str, &str, &str)> =
                 refs.iter().map(|(a, b, c)| (a.as_str(), b.as_str(), c.as_str())).collect();
             let uid = make.object("Secret", &name, &refs, json!({"data": {"n": number}}));
-            made.push((name, uid));
+            secrets.push((name, uid));
         }
         let expected = content(&from);
         let owned = owners(&from);

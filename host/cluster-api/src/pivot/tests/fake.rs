@@ -91,13 +91,13 @@ impl Fake {
 
     fn refused(&self, id: &ObjectId, code: u16, reason: &str) -> Error {
         Error::Refused {
-            server: self.name().to_owned(),
+            server: self.name().into(),
             verb: "change",
             object: id.to_string(),
             code,
-            reason: reason.to_owned(),
-            message: reason.to_owned(),
-            help: String::new(),
+            reason: reason.into(),
+            message: reason.into(),
+            help: "".into(),
         }
     }
 

@@ -1,4 +1,5 @@
 //! The move, against two clusters in memory.
+#![allow(clippy::needless_pass_by_value, reason = "objects are written where they are used")]
 
 mod cluster;
 mod crashes;

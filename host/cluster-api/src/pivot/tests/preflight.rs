@@ -7,6 +7,9 @@ use super::fake::{Fake, pair};
 use super::{folder, names, run};
 use crate::object::flag;
 
+type Spoil = fn(&Fake, &Fake);
+type Boxed = Box<dyn Fn(&Fake, &Fake)>;
+
 /// Prepares a cluster, lets `spoil` spoil something, and gives what the move says.
 async fn refused(spoil: impl Fn(&Fake, &Fake)) -> String {
     let (from, to) = pair();
@@ -24,7 +27,6 @@ async fn refused(spoil: impl Fn(&Fake, &Fake)) -> String {
 
 #[tokio::test]
 async fn everything_that_is_in_the_way_is_named() {
-    type Spoil = fn(&Fake, &Fake);
     let set = |kind: &'static str, name: &'static str, pointer: &'static str, value: Value| {
         move |from: &Fake, _: &Fake| {
             from.change(kind, name, |o| {
@@ -66,7 +68,7 @@ async fn everything_that_is_in_the_way_is_named() {
     let at_work: Spoil = |_, to| {
         cluster::cluster(to, "prod", 1, &[2], 1);
     };
-    let cases: Vec<(Box<dyn Fn(&Fake, &Fake)>, &str)> = vec![
+    let cases: Vec<(Boxed, &str)> = vec![
         (Box::new(owned), "Secret eksa-system/odd, owned by Deployment web"),
         (Box::new(circle), "own each other in a circle"),
         (Box::new(old_provider), "the provider cluster-api is v1.12.9 on the target, and v1.13.2 on the source"),
