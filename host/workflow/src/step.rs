@@ -63,9 +63,8 @@ impl From<kedge_cluster_api::Error> for Failure {
     fn from(error: kedge_cluster_api::Error) -> Self {
         use kedge_cluster_api::Error;
         let object = match &error {
-            Error::Refused { object, .. } | Error::Unreachable { object, .. } | Error::GaveUp { object, .. } | Error::Hopeless { object, .. } => {
-                Some(object.clone())
-            }
+            Error::Refused { object, .. } | Error::Unreachable { object, .. } => Some(object.to_string()),
+            Error::GaveUp { object, .. } | Error::Hopeless { object, .. } => Some(object.to_string()),
             _ => None,
         };
         let mut failure = Self::caused_by(error.to_string(), error.help(), error);
