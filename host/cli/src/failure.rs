@@ -38,6 +38,10 @@ impl Failure {
         Self::Environment { message: message.into(), help: help.into() }
     }
 
+    pub(crate) fn plugin(error: &kedge_plugin::PluginError) -> Self {
+        Self::Environment { message: error.to_string(), help: error.remedy() }
+    }
+
     /// See `kedge --help`.
     pub(crate) fn exit_code(&self) -> u8 {
         match self {

@@ -90,7 +90,7 @@ pub(crate) fn documents(spec: &SpecInput) -> Result<Vec<serde_json::Value>, Stri
         SpecInput::Text { name, text } => (name.clone(), text.clone()),
     };
     let spec = Spec::parse(Source::new(name, text)).map_err(|rejected| rejected.to_string())?;
-    Ok(spec.documents().iter().map(|document| document.value.clone()).collect())
+    Ok(spec.documents().iter().map(|document| document.body.clone()).collect())
 }
 
 /// The name of the Cluster among documents.

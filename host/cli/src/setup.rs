@@ -48,11 +48,16 @@ pub(crate) fn without_spec(release: &ReleaseSource, plugins: &PluginSource, defa
         .map(|(path, text)| (format!("{}{path}", kedge_lab::release::SCHEME), text.to_owned()))
         .collect();
     options.cache = xdg("XDG_CACHE_HOME", ".cache").map(|d| d.join("downloads"));
-    options.plugin_cache = xdg("XDG_CACHE_HOME", ".cache").map(|d| d.join("plugins"));
+    options.plugin_cache = plugin_cache();
     options.installed_plugins = installed_plugins();
     options.plugins.clone_from(&plugins.plugin);
     options.environment = Arc::new(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     options
+}
+
+/// The folder of compiled plugins.
+pub(crate) fn plugin_cache() -> Option<PathBuf> {
+    xdg("XDG_CACHE_HOME", ".cache").map(|d| d.join("plugins"))
 }
 
 /// The folder of installed plugins.

@@ -1,8 +1,8 @@
 //! `kedge plugin`.
 
-use std::path::Path;
-
-use kedge_plugin::{Catalog, HostOptions, PluginHost};
+use kedge_plugin::{Catalog, Entry, HostOptions, Inspection, Plugin, PluginHost};
+use kedge_spec::provider::Description;
+use serde::Serialize;
 
 use crate::args::{PluginCommand, PluginSource};
 use crate::failure::Failure;
@@ -10,48 +10,92 @@ use crate::printer::Printer;
 use crate::setup;
 use crate::views;
 
+/// A plugin in the list.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Listed {
+    pub(crate) name: String,
+    pub(crate) version: String,
+    pub(crate) origin: String,
+    pub(crate) digest: String,
+    pub(crate) kinds: Vec<String>,
+}
+
+/// What there is to know of a plugin before it is let near anything.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Inspected {
+    pub(crate) origin: String,
+    /// Read from the file, which is neither compiled nor run for it.
+    pub(crate) file: Inspection,
+    /// What it says of itself when `describe` is called with nothing linked but the log. Absent if it would be refused.
+    pub(crate) description: Option<Description>,
+}
+
 pub(crate) async fn run(command: PluginCommand, printer: &Printer) -> Result<(), Failure> {
     match command {
         PluginCommand::List { plugins, output } => {
             let host = host()?;
-            let listed = host.list(&catalog(&plugins)?).await.map_err(Failure::plugin)?;
+            let mut listed = Vec::new();
+            for entry in catalog(&plugins)?.list() {
+                let plugin = host.load(entry).await.map_err(|error| Failure::plugin(&error))?;
+                listed.push(list_entry(&plugin));
+            }
             printer.report(output.output, &listed, || views::plugins(&listed));
         }
         PluginCommand::Inspect { target, plugins, output } => {
             let host = host()?;
-            let inspection = if looks_like_a_file(&target) {
-                let catalog = Catalog::new().with_file(&target).map_err(Failure::plugin)?;
-                let entries = catalog.list();
-                let entry = entries.first().ok_or_else(|| unknown(&target))?;
-                host.inspect_entry(entry).await.map_err(Failure::plugin)?
-            } else {
-                let catalog = catalog(&plugins)?;
-                let entry = catalog.named(&target).map_err(Failure::plugin)?.ok_or_else(|| unknown(&target))?;
-                host.inspect_entry(&entry).await.map_err(Failure::plugin)?
+            let catalog = catalog(&plugins)?;
+            let entry = match catalog.named(&target) {
+                Some(entry) if !looks_like_a_file(&target) => entry.clone(),
+                _ if looks_like_a_file(&target) => Entry::file(&target),
+                _ => return Err(unknown(&target)),
             };
-            printer.report(output.output, &inspection, || views::inspected(&inspection));
+            let file = host.inspect(&entry).map_err(|error| Failure::plugin(&error))?;
+            let description = match &file.refused {
+                Some(_) => None,
+                None => {
+                    let plugin = host.load(&entry).await.map_err(|error| Failure::plugin(&error))?;
+                    Some(plugin.description().clone())
+                }
+            };
+            let inspected = Inspected { origin: entry.origin.to_string(), file, description };
+            printer.report(output.output, &inspected, || views::inspected(&inspected));
         }
     }
     Ok(())
 }
 
+fn list_entry(plugin: &Plugin) -> Listed {
+    let description = plugin.description();
+    Listed {
+        name: description.name.clone(),
+        version: description.version.clone(),
+        origin: plugin.origin().to_string(),
+        digest: format!("sha256:{}", plugin.digest()),
+        kinds: description.kinds.iter().map(|claim| claim.kind.clone()).collect(),
+    }
+}
+
 fn host() -> Result<PluginHost, Failure> {
-    PluginHost::new(HostOptions::default()).map_err(Failure::plugin)
+    let options = HostOptions { cache_dir: setup::plugin_cache(), ..HostOptions::default() };
+    PluginHost::new(options).map_err(|error| Failure::plugin(&error))
 }
 
 fn catalog(plugins: &PluginSource) -> Result<Catalog, Failure> {
     let mut catalog = Catalog::new();
     for file in &plugins.plugin {
-        catalog = catalog.with_file(file).map_err(Failure::plugin)?;
+        catalog = catalog.with_file(file);
     }
     if let Some(dir) = setup::installed_plugins() {
-        catalog = catalog.with_installed(&dir).map_err(Failure::plugin)?;
+        catalog = catalog.with_installed(&dir).map_err(|error| Failure::plugin(&error))?;
     }
     Ok(catalog.with_built_ins())
 }
 
 fn looks_like_a_file(target: &str) -> bool {
-    target.contains(std::path::MAIN_SEPARATOR) || target.ends_with(".wasm") || Path::new(target).is_file()
+    let wasm = std::path::Path::new(target).extension().is_some_and(|e| e.eq_ignore_ascii_case("wasm"));
+    wasm || target.contains(std::path::MAIN_SEPARATOR)
 }
 
 fn unknown(target: &str) -> Failure {
