@@ -4,8 +4,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use rcgen::{
-    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa,
-    Issuer, KeyPair, KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
+    KeyUsagePurpose, SanType,
 };
 use rustls::RootCertStore;
 use rustls::server::WebPkiClientVerifier;
@@ -38,17 +38,12 @@ struct Inner {
 
 impl std::fmt::Debug for CertificateAuthority {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("CertificateAuthority")
-            .field("name", &self.inner.name)
-            .finish_non_exhaustive()
+        f.debug_struct("CertificateAuthority").field("name", &self.inner.name).finish_non_exhaustive()
     }
 }
 
 fn failed(name: &str) -> impl FnOnce(rcgen::Error) -> LabError + '_ {
-    move |error| LabError::Certificate {
-        name: name.to_owned(),
-        reason: error.to_string(),
-    }
+    move |error| LabError::Certificate { name: name.to_owned(), reason: error.to_string() }
 }
 
 fn subject(common_name: &str, organization: Option<&str>) -> DistinguishedName {
@@ -70,15 +65,9 @@ impl CertificateAuthority {
         let mut params = CertificateParams::default();
         params.distinguished_name = subject(common_name, None);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![
-            KeyUsagePurpose::DigitalSignature,
-            KeyUsagePurpose::KeyCertSign,
-            KeyUsagePurpose::CrlSign,
-        ];
-        let cert_pem = params
-            .self_signed(&key)
-            .map_err(failed(common_name))?
-            .pem();
+        params.key_usages =
+            vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
+        let cert_pem = params.self_signed(&key).map_err(failed(common_name))?.pem();
         let key_pem = key.serialize_pem();
         Ok(Self {
             inner: Arc::new(Inner {
@@ -122,17 +111,9 @@ impl CertificateAuthority {
     ///
     /// # Errors
     /// [`LabError::Certificate`] when a name is no DNS name.
-    pub fn issue_server(
-        &self,
-        names: &[&str],
-        addresses: &[IpAddr],
-    ) -> Result<Certificate, LabError> {
+    pub fn issue_server(&self, names: &[&str], addresses: &[IpAddr]) -> Result<Certificate, LabError> {
         let common_name = names.first().map_or_else(
-            || {
-                addresses
-                    .first()
-                    .map_or_else(|| "server".to_owned(), ToString::to_string)
-            },
+            || addresses.first().map_or_else(|| "server".to_owned(), ToString::to_string),
             |name| (*name).to_owned(),
         );
         let mut alternatives = Vec::new();
@@ -141,29 +122,15 @@ impl CertificateAuthority {
             alternatives.push(SanType::DnsName(name));
         }
         alternatives.extend(addresses.iter().map(|address| SanType::IpAddress(*address)));
-        self.issue(
-            &common_name,
-            None,
-            alternatives,
-            ExtendedKeyUsagePurpose::ServerAuth,
-        )
+        self.issue(&common_name, None, alternatives, ExtendedKeyUsagePurpose::ServerAuth)
     }
 
     /// A client certificate: to Kubernetes the common name is the user and the organization a group.
     ///
     /// # Errors
     /// [`LabError::Certificate`] when no key can be made.
-    pub fn issue_client(
-        &self,
-        common_name: &str,
-        organization: &str,
-    ) -> Result<Certificate, LabError> {
-        self.issue(
-            common_name,
-            Some(organization),
-            Vec::new(),
-            ExtendedKeyUsagePurpose::ClientAuth,
-        )
+    pub fn issue_client(&self, common_name: &str, organization: &str) -> Result<Certificate, LabError> {
+        self.issue(common_name, Some(organization), Vec::new(), ExtendedKeyUsagePurpose::ClientAuth)
     }
 
     fn issue(
@@ -177,29 +144,18 @@ impl CertificateAuthority {
         let mut params = CertificateParams::default();
         params.distinguished_name = subject(common_name, organization);
         params.subject_alt_names = alternatives;
-        params.key_usages = vec![
-            KeyUsagePurpose::DigitalSignature,
-            KeyUsagePurpose::KeyEncipherment,
-        ];
+        params.key_usages = vec![KeyUsagePurpose::DigitalSignature, KeyUsagePurpose::KeyEncipherment];
         params.extended_key_usages = vec![usage];
         params.use_authority_key_identifier_extension = true;
-        let cert = params
-            .signed_by(&key, &self.inner.issuer)
-            .map_err(failed(common_name))?;
-        Ok(Certificate {
-            cert_pem: cert.pem(),
-            key_pem: key.serialize_pem(),
-        })
+        let cert = params.signed_by(&key, &self.inner.issuer).map_err(failed(common_name))?;
+        Ok(Certificate { cert_pem: cert.pem(), key_pem: key.serialize_pem() })
     }
 }
 
 fn parse_chain(pem: &str, name: &str) -> Result<Vec<CertificateDer<'static>>, LabError> {
     CertificateDer::pem_slice_iter(pem.as_bytes())
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| LabError::Certificate {
-            name: name.to_owned(),
-            reason: error.to_string(),
-        })
+        .map_err(|error| LabError::Certificate { name: name.to_owned(), reason: error.to_string() })
 }
 
 /// TLS for a listener that presents `certificate`, speaks HTTP/2 and HTTP/1.1, and, given an authority for clients, asks
@@ -212,8 +168,8 @@ pub fn server_config(
     clients: Option<&CertificateAuthority>,
 ) -> Result<Arc<rustls::ServerConfig>, LabError> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let builder = rustls::ServerConfig::builder_with_provider(Arc::clone(&provider))
-        .with_safe_default_protocol_versions()?;
+    let builder =
+        rustls::ServerConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     let builder = match clients {
         None => builder.with_no_client_auth(),
         Some(authority) => {
@@ -221,24 +177,19 @@ pub fn server_config(
             for certificate in parse_chain(authority.cert_pem(), "the authority for clients")? {
                 roots.add(certificate)?;
             }
-            let verifier =
-                WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
-                    .allow_unauthenticated()
-                    .build()
-                    .map_err(|error| LabError::Certificate {
-                        name: "the authority for clients".to_owned(),
-                        reason: error.to_string(),
-                    })?;
+            let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider)
+                .allow_unauthenticated()
+                .build()
+                .map_err(|error| LabError::Certificate {
+                    name: "the authority for clients".to_owned(),
+                    reason: error.to_string(),
+                })?;
             builder.with_client_cert_verifier(verifier)
         }
     };
     let chain = parse_chain(&certificate.cert_pem, "a server")?;
-    let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.as_bytes()).map_err(|error| {
-        LabError::Certificate {
-            name: "a server".to_owned(),
-            reason: error.to_string(),
-        }
-    })?;
+    let key = PrivateKeyDer::from_pem_slice(certificate.key_pem.as_bytes())
+        .map_err(|error| LabError::Certificate { name: "a server".to_owned(), reason: error.to_string() })?;
     let mut config = builder.with_single_cert(chain, key)?;
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     Ok(Arc::new(config))

@@ -15,16 +15,11 @@ pub enum Operation {
 
 /// Defaults and refuses objects of a kind, as a webhook would. Called without any lock held, so it may read the store.
 pub trait Admission: Send + Sync {
-    /// Looks at an object, after defaulting and validation by its schema, in its stored version.
+    /// Looks at an object in its stored version, after its schema's defaults and before it is checked against the schema.
     ///
     /// Returns the object to store, changed or not; for [`Operation::Delete`] the answer is not looked at.
     ///
     /// # Errors
     /// The reason why the operation is refused, as the client reads it behind `admission webhook ... denied the request:`.
-    fn review(
-        &self,
-        operation: Operation,
-        new: Option<&Value>,
-        old: Option<&Value>,
-    ) -> Result<Value, String>;
+    fn review(&self, operation: Operation, new: Option<&Value>, old: Option<&Value>) -> Result<Value, String>;
 }

@@ -78,9 +78,7 @@ pub(crate) fn decode(
     value: &mut Value,
     warnings: &mut Vec<String>,
 ) -> Result<(), ApiError> {
-    let version = resource
-        .version(&request.version)
-        .ok_or_else(ApiError::no_such_resource)?;
+    let version = resource.version(&request.version).ok_or_else(ApiError::no_such_resource)?;
     let mut unknown = Vec::new();
     schema::prune(value, &version.schema, true, &mut unknown);
     match request.validation {
@@ -143,8 +141,8 @@ pub(crate) fn reset_new(resource: &Resource, version: &Version, value: &mut Valu
         metadata.shift_remove(field);
     }
     // Nodes and volumes register themselves with their status.
-    let brings_status = matches!(resource.key.plural.as_str(), "nodes" | "persistentvolumes")
-        && resource.key.group.is_empty();
+    let brings_status =
+        matches!(resource.key.plural.as_str(), "nodes" | "persistentvolumes") && resource.key.group.is_empty();
     if version.status
         && !brings_status
         && let Some(map) = value.as_object_mut()
@@ -154,29 +152,20 @@ pub(crate) fn reset_new(resource: &Resource, version: &Version, value: &mut Valu
 }
 
 /// Keeps what no client may change.
-pub(crate) fn keep_identity(
-    resource: &Resource,
-    stored: &Value,
-    next: &mut Value,
-) -> Result<(), ApiError> {
+pub(crate) fn keep_identity(resource: &Resource, stored: &Value, next: &mut Value) -> Result<(), ApiError> {
     let name = object::name(stored);
     let given = object::uid(next);
     if !given.is_empty() && given != object::uid(stored) {
         return Err(ApiError::conflict(
             &resource.key,
             name,
-            &format!(
-                "Precondition failed: UID in precondition: {given}, UID in object meta: {}",
-                object::uid(stored)
-            ),
+            &format!("Precondition failed: UID in precondition: {given}, UID in object meta: {}", object::uid(stored)),
         ));
     }
     if object::is_deleting(stored) {
         let before = object::finalizers(stored);
-        let added: Vec<&str> = object::finalizers(next)
-            .into_iter()
-            .filter(|finalizer| !before.contains(finalizer))
-            .collect();
+        let added: Vec<&str> =
+            object::finalizers(next).into_iter().filter(|finalizer| !before.contains(finalizer)).collect();
         if !added.is_empty() {
             return Err(ApiError::invalid(
                 &resource.key.group,
@@ -184,8 +173,10 @@ pub(crate) fn keep_identity(
                 name,
                 vec![Cause::forbidden(
                     "metadata.finalizers",
-                    &format!("no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
-                        added.iter().map(|f| format!("{f:?}")).collect::<Vec<_>>().join(", ")),
+                    &format!(
+                        "no new finalizers can be added if the object is being deleted, found new finalizers []string{{{}}}",
+                        added.iter().map(|f| format!("{f:?}")).collect::<Vec<_>>().join(", ")
+                    ),
                 )],
             ));
         }
@@ -241,12 +232,7 @@ pub(crate) fn keep_other_half(version: &Version, status: bool, stored: &Value, n
 }
 
 /// Counts a change of what is wanted.
-pub(crate) fn count_generation(
-    resource: &Resource,
-    version: &Version,
-    stored: &Value,
-    next: &mut Value,
-) {
+pub(crate) fn count_generation(resource: &Resource, version: &Version, stored: &Value, next: &mut Value) {
     if !resource.generation {
         return;
     }
@@ -257,12 +243,8 @@ pub(crate) fn count_generation(
     let empty = serde_json::Map::new();
     let old = stored.as_object().unwrap_or(&empty);
     let new = next.as_object().unwrap_or(&empty);
-    let changed = old
-        .iter()
-        .any(|(field, value)| !ignored(field) && new.get(field) != Some(value))
-        || new
-            .keys()
-            .any(|field| !ignored(field) && !old.contains_key(field));
+    let changed = old.iter().any(|(field, value)| !ignored(field) && new.get(field) != Some(value))
+        || new.keys().any(|field| !ignored(field) && !old.contains_key(field));
     if changed {
         let generation = object::generation(stored) + 1;
         object::metadata(next).insert("generation".to_owned(), json!(generation));
@@ -291,20 +273,13 @@ pub(crate) fn validate(
     if causes.is_empty() {
         return Ok(());
     }
-    Err(ApiError::invalid(
-        &resource.key.group,
-        &resource.kind,
-        object::name(value),
-        causes,
-    ))
+    Err(ApiError::invalid(&resource.key.group, &resource.kind, object::name(value), causes))
 }
 
 const LABEL: &str = "[a-z0-9]([-a-z0-9]*[a-z0-9])?";
 
 fn pattern(source: &'static str, cell: &'static OnceLock<Option<Regex>>, text: &str) -> bool {
-    cell.get_or_init(|| Regex::new(source).ok())
-        .as_ref()
-        .is_none_or(|pattern| pattern.is_match(text))
+    cell.get_or_init(|| Regex::new(source).ok()).as_ref().is_none_or(|pattern| pattern.is_match(text))
 }
 
 fn check_metadata(resource: &Resource, value: &Value) -> Vec<Cause> {
@@ -325,11 +300,7 @@ fn check_metadata(resource: &Resource, value: &Value) -> Vec<Cause> {
         }
     } else if name.len() > 253
         || (!resource.is("apiregistration.k8s.io", "apiservices")
-            && !pattern(
-                r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$",
-                &SUBDOMAIN,
-                name,
-            ))
+            && !pattern(r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$", &SUBDOMAIN, name))
     {
         causes.push(Cause::invalid("metadata.name", &json!(name), &format!(
             "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is '{LABEL}(\\.{LABEL})*')")));
@@ -337,9 +308,7 @@ fn check_metadata(resource: &Resource, value: &Value) -> Vec<Cause> {
     let labels = value.pointer("/metadata/labels").and_then(Value::as_object);
     for label in labels.into_iter().flat_map(|labels| labels.values()) {
         let Some(text) = label.as_str() else { continue };
-        if text.len() > 63
-            || !pattern(r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$", &LABEL_VALUE, text)
-        {
+        if text.len() > 63 || !pattern(r"^(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?$", &LABEL_VALUE, text) {
             causes.push(Cause::invalid("metadata.labels", label,
                 "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or '.', and must start and end with an alphanumeric character (e.g. 'MyValue',  or 'my_value',  or '12345', regex used for validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')"));
         }

@@ -1,5 +1,6 @@
 //! One simulated cluster: a store behind a TLS listener.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -82,6 +83,8 @@ impl std::fmt::Debug for KubeCluster {
 
 /// The user that kubeconfigs of a cluster are for, and the group that may do everything.
 const ADMIN: (&str, &str) = ("kubernetes-admin", "system:masters");
+/// How often the garbage collector looks for owners that are not there.
+const COLLECTS: Duration = Duration::from_secs(1);
 /// How long a client may take over its TLS handshake.
 const HANDSHAKE: Duration = Duration::from_secs(10);
 
@@ -96,10 +99,7 @@ impl KubeCluster {
             None => CertificateAuthority::new("kubernetes")?,
         };
         let wanted = SocketAddr::new(config.listen, 0);
-        let failed = |source| LabError::Listen {
-            address: wanted,
-            source,
-        };
+        let failed = |source| LabError::Listen { address: wanted, source };
         let listener = TcpListener::bind(wanted).await.map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let mut addresses = vec![
@@ -110,7 +110,9 @@ impl KubeCluster {
         if !addresses.contains(&config.listen) && !config.listen.is_unspecified() {
             addresses.push(config.listen);
         }
+        // The first is the common name, which must not be the authority's: OpenSSL would take the certificate for self-signed.
         let names = [
+            "kube-apiserver",
             "kubernetes",
             "kubernetes.default",
             "kubernetes.default.svc",
@@ -132,17 +134,7 @@ impl KubeCluster {
             ended.send_replace(true);
         });
         Ok(Self {
-            inner: Arc::new(Inner {
-                name: config.name,
-                address,
-                ca,
-                admin,
-                token,
-                store,
-                api,
-                stopping,
-                stopped,
-            }),
+            inner: Arc::new(Inner { name: config.name, address, ca, admin, token, store, api, stopping, stopped }),
         })
     }
 
@@ -208,13 +200,9 @@ impl KubeCluster {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    acceptor: TlsAcceptor,
-    api: Arc<Api>,
-    mut stop: watch::Receiver<bool>,
-) {
+async fn accept(listener: TcpListener, acceptor: TlsAcceptor, api: Arc<Api>, mut stop: watch::Receiver<bool>) {
     let mut connections = JoinSet::new();
+    connections.spawn(collect(api.store().clone()));
     loop {
         tokio::select! {
             _ = stop.wait_for(|stopping| *stopping) => break,
@@ -229,6 +217,20 @@ async fn accept(
         }
     }
     connections.shutdown().await;
+}
+
+/// Looks for objects whose owners have never been there, or not in this cluster, as the garbage collector does.
+async fn collect(store: Store) {
+    let mut changed = store.changed();
+    let mut suspects = HashSet::new();
+    loop {
+        tokio::time::sleep(COLLECTS).await;
+        store.collect_strays(&mut suspects);
+        // With suspects there is a second look to take, whether or not anything changes.
+        if suspects.is_empty() && changed.changed().await.is_err() {
+            return;
+        }
+    }
 }
 
 async fn serve(stream: TcpStream, acceptor: TlsAcceptor, api: Arc<Api>) {
@@ -247,10 +249,7 @@ async fn serve(stream: TcpStream, acceptor: TlsAcceptor, api: Arc<Api>) {
         async move { Ok::<_, std::convert::Infallible>(api.answer(request, user).await) }
     });
     let connection = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
-    if let Err(error) = connection
-        .serve_connection(TokioIo::new(stream), service)
-        .await
-    {
+    if let Err(error) = connection.serve_connection(TokioIo::new(stream), service).await {
         tracing::debug!(error, "a connection ended badly");
     }
 }

@@ -11,10 +11,7 @@ use super::resource::{Column, Resource, ScalePaths, Version};
 use super::schema::Schema;
 
 fn text<'a>(value: &'a Value, path: &str) -> &'a str {
-    value
-        .pointer(path)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    value.pointer(path).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn list(value: &Value, path: &str) -> Vec<String> {
@@ -31,27 +28,19 @@ pub(crate) fn complete(definition: &mut Value, now: &str) {
     let kind = text(definition, "/spec/names/kind").to_owned();
     let names = super::object::ensure_map(definition, &["spec", "names"]);
     if !kind.is_empty() {
-        names
-            .entry("singular")
-            .or_insert_with(|| json!(kind.to_lowercase()));
-        names
-            .entry("listKind")
-            .or_insert_with(|| json!(format!("{kind}List")));
+        names.entry("singular").or_insert_with(|| json!(kind.to_lowercase()));
+        names.entry("listKind").or_insert_with(|| json!(format!("{kind}List")));
     }
     let accepted = Value::Object(names.clone());
     let spec = super::object::ensure_map(definition, &["spec"]);
-    spec.entry("conversion")
-        .or_insert_with(|| json!({"strategy": "None"}));
+    spec.entry("conversion").or_insert_with(|| json!({"strategy": "None"}));
     let mut stored = list(definition, "/status/storedVersions");
     let storage = storage_version(definition).unwrap_or_default();
     if !stored.contains(&storage) {
         stored.push(storage);
     }
     let conditions = if definition.pointer("/status/conditions/0").is_some() {
-        definition
-            .pointer("/status/conditions")
-            .cloned()
-            .unwrap_or_default()
+        definition.pointer("/status/conditions").cloned().unwrap_or_default()
     } else {
         json!([
             {"type": "NamesAccepted", "status": "True", "lastTransitionTime": now,
@@ -67,11 +56,7 @@ pub(crate) fn complete(definition: &mut Value, now: &str) {
 }
 
 fn versions(definition: &Value) -> &[Value] {
-    definition
-        .pointer("/spec/versions")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default()
+    definition.pointer("/spec/versions").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 fn storage_version(definition: &Value) -> Option<String> {
@@ -88,11 +73,7 @@ pub(crate) fn check(definition: &Value) -> Vec<Cause> {
     let plural = text(definition, "/spec/names/plural");
     let name = text(definition, "/metadata/name");
     if name != format!("{plural}.{group}") {
-        causes.push(Cause::invalid(
-            "metadata.name",
-            &json!(name),
-            "must be spec.names.plural+\".\"+spec.group",
-        ));
+        causes.push(Cause::invalid("metadata.name", &json!(name), "must be spec.names.plural+\".\"+spec.group"));
     }
     if !matches!(text(definition, "/spec/scope"), "Namespaced" | "Cluster") {
         causes.push(Cause {
@@ -108,10 +89,8 @@ pub(crate) fn check(definition: &Value) -> Vec<Cause> {
     if declared.is_empty() {
         causes.push(Cause::required("spec.versions", "must have at least one version"));
     }
-    let storage = declared
-        .iter()
-        .filter(|version| version.get("storage").and_then(Value::as_bool) == Some(true))
-        .count();
+    let storage =
+        declared.iter().filter(|version| version.get("storage").and_then(Value::as_bool) == Some(true)).count();
     if storage != 1 {
         causes.push(Cause::invalid(
             "spec.versions",
@@ -121,10 +100,7 @@ pub(crate) fn check(definition: &Value) -> Vec<Cause> {
     }
     for (at, version) in declared.iter().enumerate() {
         if version.pointer("/schema/openAPIV3Schema").is_none() {
-            causes.push(Cause::required(
-                format!("spec.versions[{at}].schema.openAPIV3Schema"),
-                "schemas are required",
-            ));
+            causes.push(Cause::required(format!("spec.versions[{at}].schema.openAPIV3Schema"), "schemas are required"));
         }
     }
     causes
@@ -155,9 +131,8 @@ pub(crate) fn resource(definition: &Value) -> Option<Resource> {
 }
 
 fn version(declared: &Value, group: &str, kind: &str) -> Version {
-    let mut schema = declared
-        .pointer("/schema/openAPIV3Schema")
-        .map_or_else(|| (*Schema::unknown()).clone(), Schema::read);
+    let mut schema =
+        declared.pointer("/schema/openAPIV3Schema").map_or_else(|| (*Schema::unknown()).clone(), Schema::read);
     builtin::add_type_and_metadata(&mut schema);
     let name = text(declared, "/name");
     let flag = |field: &str| declared.get(field).and_then(Value::as_bool).unwrap_or(false);
@@ -175,10 +150,7 @@ fn version(declared: &Value, group: &str, kind: &str) -> Version {
         scale: declared.pointer("/subresources/scale").map(|scale| ScalePaths {
             spec: text(scale, "/specReplicasPath").to_owned(),
             status: text(scale, "/statusReplicasPath").to_owned(),
-            selector: scale
-                .get("labelSelectorPath")
-                .and_then(Value::as_str)
-                .map(str::to_owned),
+            selector: scale.get("labelSelectorPath").and_then(Value::as_str).map(str::to_owned),
         }),
         columns: columns(declared),
         warning,

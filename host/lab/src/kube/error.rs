@@ -86,22 +86,14 @@ impl Cause {
     pub fn required(field: impl Into<String>, detail: &str) -> Self {
         Self {
             reason: "FieldValueRequired".to_owned(),
-            message: if detail.is_empty() {
-                "Required value".to_owned()
-            } else {
-                format!("Required value: {detail}")
-            },
+            message: if detail.is_empty() { "Required value".to_owned() } else { format!("Required value: {detail}") },
             field: field.into(),
         }
     }
 
     /// `FieldValueForbidden`: nothing may stand there.
     pub fn forbidden(field: impl Into<String>, detail: &str) -> Self {
-        Self {
-            reason: "FieldValueForbidden".to_owned(),
-            message: format!("Forbidden: {detail}"),
-            field: field.into(),
-        }
+        Self { reason: "FieldValueForbidden".to_owned(), message: format!("Forbidden: {detail}"), field: field.into() }
     }
 }
 
@@ -161,28 +153,25 @@ impl ApiError {
 
     /// There is no such resource type or path.
     pub fn no_such_resource() -> Self {
-        Self::new(
-            Reason::NotFound,
-            "the server could not find the requested resource",
-        )
+        Self::new(Reason::NotFound, "the server could not find the requested resource")
     }
 
     /// There is an object of that name.
     pub fn already_exists(resource: &ResourceKey, name: &str) -> Self {
-        Self::new(
-            Reason::AlreadyExists,
-            format!("{resource} {name:?} already exists"),
+        Self::new(Reason::AlreadyExists, format!("{resource} {name:?} already exists")).about(
+            &resource.group,
+            &resource.plural,
+            name,
         )
-        .about(&resource.group, &resource.plural, name)
     }
 
     /// The change does not fit what is stored.
     pub fn conflict(resource: &ResourceKey, name: &str, why: &str) -> Self {
-        Self::new(
-            Reason::Conflict,
-            format!("Operation cannot be fulfilled on {resource} {name:?}: {why}"),
+        Self::new(Reason::Conflict, format!("Operation cannot be fulfilled on {resource} {name:?}: {why}")).about(
+            &resource.group,
+            &resource.plural,
+            name,
         )
-        .about(&resource.group, &resource.plural, name)
     }
 
     /// The object has been changed since the client read it.
@@ -196,20 +185,16 @@ impl ApiError {
 
     /// The request is understood and refused.
     pub fn forbidden(resource: &ResourceKey, name: &str, why: &str) -> Self {
-        Self::new(
-            Reason::Forbidden,
-            format!("{resource} {name:?} is forbidden: {why}"),
+        Self::new(Reason::Forbidden, format!("{resource} {name:?} is forbidden: {why}")).about(
+            &resource.group,
+            &resource.plural,
+            name,
         )
-        .about(&resource.group, &resource.plural, name)
     }
 
     /// The object breaks its schema or its kind's rules.
     pub fn invalid(group: &str, kind: &str, name: &str, causes: Vec<Cause>) -> Self {
-        let qualified = if group.is_empty() {
-            kind.to_owned()
-        } else {
-            format!("{kind}.{group}")
-        };
+        let qualified = if group.is_empty() { kind.to_owned() } else { format!("{kind}.{group}") };
         let shown = causes
             .iter()
             .map(|cause| {
@@ -224,21 +209,15 @@ impl ApiError {
             [one] => one.clone(),
             several => format!("[{}]", several.join(", ")),
         };
-        let mut error = Self::new(
-            Reason::Invalid,
-            format!("{qualified} {name:?} is invalid: {detail}"),
-        )
-        .about(group, kind, name);
+        let mut error =
+            Self::new(Reason::Invalid, format!("{qualified} {name:?} is invalid: {detail}")).about(group, kind, name);
         error.causes = causes;
         error
     }
 
     /// The resource version asked for is no longer kept.
     pub fn expired() -> Self {
-        Self::new(
-            Reason::Expired,
-            "The resourceVersion for the provided watch is too old",
-        )
+        Self::new(Reason::Expired, "The resourceVersion for the provided watch is too old")
     }
 
     /// The `Status` object.
@@ -257,9 +236,7 @@ impl ApiError {
             let causes = self
                 .causes
                 .iter()
-                .map(|cause| {
-                    json!({"reason": cause.reason, "message": cause.message, "field": cause.field})
-                })
+                .map(|cause| json!({"reason": cause.reason, "message": cause.message, "field": cause.field}))
                 .collect();
             details.insert("causes".to_owned(), Value::Array(causes));
         }

@@ -15,28 +15,18 @@ pub struct Kind {
 impl Kind {
     /// A kind that the program knows.
     pub const fn new(group: &'static str, kind: &'static str) -> Self {
-        Self {
-            group: Cow::Borrowed(group),
-            kind: Cow::Borrowed(kind),
-        }
+        Self { group: Cow::Borrowed(group), kind: Cow::Borrowed(kind) }
     }
 
     /// A kind that is known at run time only.
     pub fn of(group: impl Into<String>, kind: impl Into<String>) -> Self {
-        Self {
-            group: Cow::Owned(group.into()),
-            kind: Cow::Owned(kind.into()),
-        }
+        Self { group: Cow::Owned(group.into()), kind: Cow::Owned(kind.into()) }
     }
 }
 
 impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.group.is_empty() {
-            f.write_str(&self.kind)
-        } else {
-            write!(f, "{}.{}", self.kind, self.group)
-        }
+        if self.group.is_empty() { f.write_str(&self.kind) } else { write!(f, "{}.{}", self.kind, self.group) }
     }
 }
 
@@ -52,19 +42,12 @@ pub struct ResourceKey {
 impl ResourceKey {
     /// The collection `plural` of `group`.
     pub fn new(group: impl Into<String>, plural: impl Into<String>) -> Self {
-        Self {
-            group: group.into(),
-            plural: plural.into(),
-        }
+        Self { group: group.into(), plural: plural.into() }
     }
 }
 
 impl fmt::Display for ResourceKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.group.is_empty() {
-            f.write_str(&self.plural)
-        } else {
-            write!(f, "{}.{}", self.plural, self.group)
-        }
+        if self.group.is_empty() { f.write_str(&self.plural) } else { write!(f, "{}.{}", self.plural, self.group) }
     }
 }

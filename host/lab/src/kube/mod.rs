@@ -21,7 +21,6 @@ mod schema;
 mod selector;
 mod store;
 
-
 pub use admission::{Admission, Operation};
 pub use clock::{Clock, StepClock, SystemClock};
 pub use cluster::{ClusterConfig, KubeCluster};

@@ -4,11 +4,7 @@ use serde_json::{Map, Value};
 
 /// `metadata.<field>` where it is a string, else the empty string.
 fn meta<'a>(object: &'a Value, field: &str) -> &'a str {
-    object
-        .get("metadata")
-        .and_then(|metadata| metadata.get(field))
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    object.get("metadata").and_then(|metadata| metadata.get(field)).and_then(Value::as_str).unwrap_or_default()
 }
 
 /// `metadata.name`.
@@ -33,10 +29,7 @@ pub fn resource_version(object: &Value) -> &str {
 
 /// `metadata.generation`, 0 where there is none.
 pub fn generation(object: &Value) -> i64 {
-    object
-        .pointer("/metadata/generation")
-        .and_then(Value::as_i64)
-        .unwrap_or_default()
+    object.pointer("/metadata/generation").and_then(Value::as_i64).unwrap_or_default()
 }
 
 /// Whether `metadata.deletionTimestamp` is set.
@@ -55,11 +48,7 @@ pub fn finalizers(object: &Value) -> Vec<&str> {
 
 /// `metadata.ownerReferences`.
 pub fn owners(object: &Value) -> &[Value] {
-    object
-        .pointer("/metadata/ownerReferences")
-        .and_then(Value::as_array)
-        .map(Vec::as_slice)
-        .unwrap_or_default()
+    object.pointer("/metadata/ownerReferences").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default()
 }
 
 /// The value of a label.
@@ -69,37 +58,23 @@ pub fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
 
 /// The value of an annotation.
 pub fn annotation<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
-    object
-        .get("metadata")?
-        .get("annotations")?
-        .get(key)?
-        .as_str()
+    object.get("metadata")?.get("annotations")?.get(key)?.as_str()
 }
 
 /// `kind`.
 pub fn kind(object: &Value) -> &str {
-    object
-        .get("kind")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    object.get("kind").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// The group and the version of `apiVersion`.
 pub fn group_version(object: &Value) -> (&str, &str) {
-    let text = object
-        .get("apiVersion")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
+    let text = object.get("apiVersion").and_then(Value::as_str).unwrap_or_default();
     text.split_once('/').unwrap_or(("", text))
 }
 
 /// `group/version` as in `apiVersion`; the core group has no slash.
 pub fn api_version(group: &str, version: &str) -> String {
-    if group.is_empty() {
-        version.to_owned()
-    } else {
-        format!("{group}/{version}")
-    }
+    if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") }
 }
 
 /// The map at a place, made where there is none (a value of another type there is replaced).
@@ -134,9 +109,7 @@ pub fn add_finalizer(object: &mut Value, finalizer: &str) -> bool {
     if finalizers(object).contains(&finalizer) {
         return false;
     }
-    let entry = metadata(object)
-        .entry("finalizers")
-        .or_insert_with(|| Value::Array(Vec::new()));
+    let entry = metadata(object).entry("finalizers").or_insert_with(|| Value::Array(Vec::new()));
     match entry {
         Value::Array(list) => list.push(Value::String(finalizer.to_owned())),
         other => *other = Value::Array(vec![Value::String(finalizer.to_owned())]),

@@ -47,16 +47,13 @@ impl LabelSelector {
 
     /// Objects whose label `key` is `value`.
     pub fn equals(key: impl Into<String>, value: impl Into<String>) -> Self {
-        Self {
-            requirements: vec![Requirement::In(key.into(), vec![value.into()])],
-        }
+        Self { requirements: vec![Requirement::In(key.into(), vec![value.into()])] }
     }
 
     /// And whose label `key` is `value`.
     #[must_use]
     pub fn and(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
-        self.requirements
-            .push(Requirement::In(key.into(), vec![value.into()]));
+        self.requirements.push(Requirement::In(key.into(), vec![value.into()]));
         self
     }
 
@@ -144,16 +141,9 @@ fn split_outside_parentheses(text: &str) -> Vec<&str> {
 
 fn check_key(key: &str, whole: &str) -> Result<String, InvalidSelector> {
     let key = key.trim();
-    let good = !key.is_empty()
-        && key.len() <= 317
-        && key
-            .chars()
-            .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
-    if good {
-        Ok(key.to_owned())
-    } else {
-        Err(InvalidSelector(format!("invalid label key in {whole:?}")))
-    }
+    let good =
+        !key.is_empty() && key.len() <= 317 && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+    if good { Ok(key.to_owned()) } else { Err(InvalidSelector(format!("invalid label key in {whole:?}"))) }
 }
 
 fn parse_requirement(part: &str) -> Result<Requirement, InvalidSelector> {
@@ -175,34 +165,27 @@ fn parse_requirement(part: &str) -> Result<Requirement, InvalidSelector> {
         return match (words.next(), words.next()) {
             (Some("in"), None) => Ok(Requirement::In(key, values)),
             (Some("notin"), None) => Ok(Requirement::NotIn(key, values)),
-            _ => Err(InvalidSelector(format!(
-                "found {part:?}, expected: in, notin"
-            ))),
+            _ => Err(InvalidSelector(format!("found {part:?}, expected: in, notin"))),
         };
     }
     for (sign, equal) in [("!=", false), ("==", true), ("=", true)] {
         if let Some((key, value)) = part.split_once(sign) {
             let key = check_key(key, part)?;
             let values = vec![value.trim().to_owned()];
-            return Ok(if equal {
-                Requirement::In(key, values)
-            } else {
-                Requirement::NotIn(key, values)
-            });
+            return Ok(if equal { Requirement::In(key, values) } else { Requirement::NotIn(key, values) });
         }
     }
     for (sign, greater) in [('>', true), ('<', false)] {
         if let Some((key, value)) = part.split_once(sign) {
-            let bound = value.trim().parse().map_err(|_| {
-                InvalidSelector(format!("for {part:?} the value must be an integer"))
-            })?;
+            let bound = value
+                .trim()
+                .parse()
+                .map_err(|_| InvalidSelector(format!("for {part:?} the value must be an integer")))?;
             return Ok(Requirement::Compare(check_key(key, part)?, greater, bound));
         }
     }
     if part.contains(char::is_whitespace) {
-        return Err(InvalidSelector(format!(
-            "found {part:?}, expected: '=', '!=', '==', 'in', notin'"
-        )));
+        return Err(InvalidSelector(format!("found {part:?}, expected: '=', '!=', '==', 'in', notin'")));
     }
     Ok(Requirement::Exists(check_key(part, part)?))
 }
@@ -224,9 +207,7 @@ impl FieldSelector {
             } else if let Some((field, value)) = part.split_once('=') {
                 (field, true, value)
             } else {
-                return Err(InvalidSelector(format!(
-                    "invalid selector: '{part}'; can't understand '{part}'"
-                )));
+                return Err(InvalidSelector(format!("invalid selector: '{part}'; can't understand '{part}'")));
             };
             requirements.push((field.trim().to_owned(), equal, value.trim().to_owned()));
         }
@@ -235,8 +216,7 @@ impl FieldSelector {
 
     /// And whose name is this one.
     pub(crate) fn with_name(mut self, name: &str) -> Self {
-        self.requirements
-            .push(("metadata.name".to_owned(), true, name.to_owned()));
+        self.requirements.push(("metadata.name".to_owned(), true, name.to_owned()));
         self
     }
 
@@ -257,13 +237,59 @@ fn field_text(object: &Value, field: &str) -> String {
     let found = match field {
         "metadata.name" => return object::name(object).to_owned(),
         "metadata.namespace" => return object::namespace(object).to_owned(),
-        _ => field
-            .split('.')
-            .try_fold(object, |value, step| value.get(step)),
+        _ => field.split('.').try_fold(object, |value, step| value.get(step)),
     };
     match found {
         Some(Value::String(text)) => text.clone(),
         None | Some(Value::Null) => String::new(),
         Some(other) => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn label_selectors_select() {
+        let object = json!({"metadata": {"labels": {"app": "web", "tier": "1", "a.b/c": "d"}}});
+        for (text, wanted) in [
+            ("", true),
+            ("app=web", true),
+            ("app==web,tier=1", true),
+            ("app!=web", false),
+            ("other!=web", true),
+            ("app in (web, db)", true),
+            ("app notin (web)", false),
+            ("app,!other", true),
+            ("a.b/c = d", true),
+            ("tier>0,tier<2", true),
+            ("missing", false),
+        ] {
+            assert_eq!(LabelSelector::parse(text).unwrap().matches(&object), wanted, "{text}");
+        }
+        for wrong in ["a b", "in (x)", "app in (x", "=x", "tier>y"] {
+            assert!(LabelSelector::parse(wrong).is_err(), "{wrong}");
+        }
+        let selector = json!({"matchLabels": {"app": "web"}, "matchExpressions": [
+            {"key": "tier", "operator": "NotIn", "values": ["2"]}, {"key": "x", "operator": "DoesNotExist"}]});
+        assert!(LabelSelector::from_object(&selector).unwrap().matches(&object));
+    }
+
+    #[test]
+    fn field_selectors_select() {
+        let object = json!({"metadata": {"name": "a", "namespace": "n"}, "status": {"phase": "Running"},
+            "spec": {"unschedulable": true}});
+        for (text, wanted) in [
+            ("metadata.name=a,metadata.namespace=n", true),
+            ("status.phase!=Running", false),
+            ("spec.unschedulable=true", true),
+            ("spec.nodeName=", true),
+        ] {
+            assert_eq!(FieldSelector::parse(text).unwrap().matches(&object), wanted, "{text}");
+        }
+        assert!(FieldSelector::parse("nonsense").is_err());
     }
 }

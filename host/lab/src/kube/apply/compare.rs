@@ -36,21 +36,11 @@ pub(crate) fn compare(old: &Value, new: &Value, schema: &Schema) -> Changes {
     changes
 }
 
-fn step_changed(
-    step: &str,
-    old: Option<&Value>,
-    new: Option<&Value>,
-    schema: Option<&Schema>,
-    changes: &mut Changes,
-) {
+fn step_changed(step: &str, old: Option<&Value>, new: Option<&Value>, schema: Option<&Schema>, changes: &mut Changes) {
     match (old, new) {
         (None, None) => {}
-        (None, Some(new)) => changes
-            .added
-            .extend(FieldSet::of_step(step.to_owned(), new, schema, true)),
-        (Some(old), None) => changes
-            .removed
-            .extend(FieldSet::of_step(step.to_owned(), old, schema, true)),
+        (None, Some(new)) => changes.added.extend(FieldSet::of_step(step.to_owned(), new, schema, true)),
+        (Some(old), None) => changes.removed.extend(FieldSet::of_step(step.to_owned(), old, schema, true)),
         (Some(old), Some(new)) => {
             if old == new {
                 return;
@@ -59,15 +49,11 @@ fn step_changed(
                 (Parts::Whole, Parts::Whole) => changes.modified.insert(step),
                 // One of them is empty or of another type: its leaves come or go, and the field itself with them.
                 (Parts::Whole, _) => {
-                    changes
-                        .added
-                        .extend(FieldSet::of_step(step.to_owned(), new, schema, true));
+                    changes.added.extend(FieldSet::of_step(step.to_owned(), new, schema, true));
                     changes.removed.insert(step);
                 }
                 (_, Parts::Whole) => {
-                    changes
-                        .removed
-                        .extend(FieldSet::of_step(step.to_owned(), old, schema, true));
+                    changes.removed.extend(FieldSet::of_step(step.to_owned(), old, schema, true));
                     changes.added.insert(step);
                 }
                 _ => {
@@ -98,15 +84,11 @@ fn walk(old: &Value, new: &Value, schema: Option<&Schema>, changes: &mut Changes
         (Value::Array(old), Value::Array(new)) => {
             let Some(schema) = schema else { return };
             let steps = |list: &[Value]| -> Vec<(String, Value)> {
-                list.iter()
-                    .filter_map(|item| item_step(item, schema).map(|step| (step, item.clone())))
-                    .collect()
+                list.iter().filter_map(|item| item_step(item, schema).map(|step| (step, item.clone()))).collect()
             };
             let (old, new) = (steps(old), steps(new));
             let find = |list: &[(String, Value)], step: &str| {
-                list.iter()
-                    .find(|(other, _)| other == step)
-                    .map(|(_, item)| item.clone())
+                list.iter().find(|(other, _)| other == step).map(|(_, item)| item.clone())
             };
             for (step, item) in &old {
                 let other = find(&new, step);

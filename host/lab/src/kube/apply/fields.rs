@@ -35,21 +35,12 @@ pub(crate) fn parts<'a>(value: &'a Value, schema: Option<&Schema>) -> Parts<'a> 
     match value {
         Value::Object(map) => {
             let atomic = schema.is_some_and(|schema| schema.atomic);
-            if atomic || map.is_empty() {
-                Parts::Whole
-            } else {
-                Parts::Fields(map)
-            }
+            if atomic || map.is_empty() { Parts::Whole } else { Parts::Fields(map) }
         }
         Value::Array(list) => {
-            let granular = schema.is_some_and(|schema| {
-                schema.value_type == Type::Array && schema.list != ListType::Atomic
-            });
-            if granular && !list.is_empty() {
-                Parts::Items(list)
-            } else {
-                Parts::Whole
-            }
+            let granular =
+                schema.is_some_and(|schema| schema.value_type == Type::Array && schema.list != ListType::Atomic);
+            if granular && !list.is_empty() { Parts::Items(list) } else { Parts::Whole }
         }
         _ => Parts::Whole,
     }
@@ -84,12 +75,8 @@ pub(crate) fn item_step(item: &Value, schema: &Schema) -> Option<String> {
 fn canonical(value: &Value) -> String {
     match value {
         Value::Object(map) => {
-            let sorted: BTreeMap<&String, String> =
-                map.iter().map(|(k, v)| (k, canonical(v))).collect();
-            let parts: Vec<String> = sorted
-                .iter()
-                .map(|(key, value)| format!("{}:{value}", json!(key)))
-                .collect();
+            let sorted: BTreeMap<&String, String> = map.iter().map(|(k, v)| (k, canonical(v))).collect();
+            let parts: Vec<String> = sorted.iter().map(|(key, value)| format!("{}:{value}", json!(key))).collect();
             format!("{{{}}}", parts.join(","))
         }
         other => other.to_string(),
@@ -109,9 +96,7 @@ fn canonical_step(step: &str) -> String {
 
 impl FieldSet {
     pub(crate) fn is_empty(&self) -> bool {
-        self.steps
-            .values()
-            .all(|node| !node.member && node.below.is_empty())
+        self.steps.values().all(|node| !node.member && node.below.is_empty())
     }
 
     /// The leaves of an object: what somebody who sets it owns.
@@ -123,18 +108,11 @@ impl FieldSet {
 
     /// The fields of one field or item, which is itself a member where it is a leaf or an item; and, if they are to be
     /// `whole`, the maps and lists on the way: whoever makes one by an update owns it too.
-    pub(crate) fn of_step(
-        step: String,
-        value: &Value,
-        schema: Option<&Schema>,
-        whole: bool,
-    ) -> Self {
+    pub(crate) fn of_step(step: String, value: &Value, schema: Option<&Schema>, whole: bool) -> Self {
         let mut set = Self::default();
         let item = !step.starts_with("f:");
-        let mut node = Node {
-            member: whole || item || matches!(parts(value, schema), Parts::Whole),
-            below: Self::default(),
-        };
+        let mut node =
+            Node { member: whole || item || matches!(parts(value, schema), Parts::Whole), below: Self::default() };
         node.below.add(value, schema, whole);
         set.steps.insert(step, node);
         set
@@ -163,13 +141,7 @@ impl FieldSet {
     /// This set below `step`.
     pub(crate) fn under(self, step: &str) -> Self {
         let mut set = Self::default();
-        set.steps.insert(
-            step.to_owned(),
-            Node {
-                member: false,
-                below: self,
-            },
-        );
+        set.steps.insert(step.to_owned(), Node { member: false, below: self });
         set
     }
 
@@ -206,10 +178,8 @@ impl FieldSet {
         let mut steps = BTreeMap::new();
         for (step, mine) in &self.steps {
             let theirs = other.steps.get(step).unwrap_or(&nothing);
-            let node = Node {
-                member: keep(mine.member, theirs.member),
-                below: mine.below.combine(&theirs.below, keep),
-            };
+            let node =
+                Node { member: keep(mine.member, theirs.member), below: mine.below.combine(&theirs.below, keep) };
             if node.member || !node.below.is_empty() {
                 steps.insert(step.clone(), node);
             }
@@ -224,17 +194,12 @@ impl FieldSet {
 
     /// What lies below a step.
     pub(crate) fn below(&self, step: &str) -> Option<&Self> {
-        self.steps
-            .get(step)
-            .map(|node| &node.below)
-            .filter(|below| !below.is_empty())
+        self.steps.get(step).map(|node| &node.below).filter(|below| !below.is_empty())
     }
 
     /// Whether the step or anything below it is a member.
     pub(crate) fn touches(&self, step: &str) -> bool {
-        self.steps
-            .get(step)
-            .is_some_and(|node| node.member || !node.below.is_empty())
+        self.steps.get(step).is_some_and(|node| node.member || !node.below.is_empty())
     }
 
     /// The paths that start with this field.

@@ -60,11 +60,7 @@ impl Owner {
 
     /// The part of a set that this owner's endpoint can write.
     pub(crate) fn half(&self, set: FieldSet) -> FieldSet {
-        if self.subresource == "status" {
-            set.only("f:status")
-        } else {
-            set
-        }
+        if self.subresource == "status" { set.only("f:status") } else { set }
     }
 }
 
@@ -106,11 +102,7 @@ impl Managers {
         let owner = Owner {
             manager: "before-first-apply".to_owned(),
             applies: false,
-            api_version: value
-                .get("apiVersion")
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned(),
+            api_version: value.get("apiVersion").and_then(Value::as_str).unwrap_or_default().to_owned(),
             subresource: String::new(),
         };
         let set = FieldSet::of(value, schema).without_identity();
@@ -130,11 +122,7 @@ impl Managers {
     }
 
     pub(crate) fn fields_of(&self, owner: &Owner) -> FieldSet {
-        self.entries
-            .iter()
-            .find(|entry| entry.owner.is(owner))
-            .map(|entry| entry.fields.clone())
-            .unwrap_or_default()
+        self.entries.iter().find(|entry| entry.owner.is(owner)).map(|entry| entry.fields.clone()).unwrap_or_default()
     }
 
     pub(crate) fn set(&mut self, owner: &Owner, fields: FieldSet, now: &str) {
@@ -144,11 +132,7 @@ impl Managers {
                 entry.fields = fields;
                 now.clone_into(&mut entry.time);
             }
-            None => self.entries.push(Entry {
-                owner: owner.clone(),
-                fields,
-                time: now.to_owned(),
-            }),
+            None => self.entries.push(Entry { owner: owner.clone(), fields, time: now.to_owned() }),
         }
     }
 
@@ -187,17 +171,11 @@ impl Managers {
 
     /// Writes the managers into an object, without those that own nothing.
     pub(crate) fn write(&mut self, value: &mut Value) {
-        self.entries
-            .retain(|entry| !entry.fields.is_empty() || entry.owner.applies);
+        self.entries.retain(|entry| !entry.fields.is_empty() || entry.owner.applies);
         self.fold();
         self.entries.sort_by(|a, b| {
             let order = |entry: &Entry| {
-                (
-                    !entry.owner.applies,
-                    entry.time.clone(),
-                    entry.owner.manager.clone(),
-                    entry.owner.subresource.clone(),
-                )
+                (!entry.owner.applies, entry.time.clone(), entry.owner.manager.clone(), entry.owner.subresource.clone())
             };
             order(a).cmp(&order(b))
         });
@@ -236,13 +214,7 @@ impl Managers {
 }
 
 fn read(value: &Value) -> Option<Entry> {
-    let text = |field: &str| {
-        value
-            .get(field)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let text = |field: &str| value.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
     value.get("operation")?;
     Some(Entry {
         owner: Owner {
@@ -285,9 +257,7 @@ pub(crate) fn restore(live: &Value, merged: &mut Value) {
     let metadata = object::metadata(merged);
     for field in ["uid", "creationTimestamp", "generation", "deletionTimestamp"] {
         if let Some(value) = live.get("metadata").and_then(|m| m.get(field)) {
-            metadata
-                .entry(field)
-                .or_insert_with(|| value.clone());
+            metadata.entry(field).or_insert_with(|| value.clone());
         }
     }
 }
@@ -327,11 +297,7 @@ fn base(old: Option<&Value>, new: &Value, owner: &Owner) -> Managers {
         Some(Value::Array(list)) if !list.is_empty() => {
             let given = Managers::of(new);
             let reset = matches!(list.as_slice(), [Value::Object(only)] if only.is_empty());
-            if given.is_empty() && !reset {
-                stored
-            } else {
-                given
-            }
+            if given.is_empty() && !reset { stored } else { given }
         }
         _ => stored,
     }

@@ -32,10 +32,7 @@ fn check_at(value: &Value, schema: Option<&Schema>, path: &str) -> Result<(), St
                         ));
                     };
                     if !seen.insert(step.clone()) {
-                        return Err(format!(
-                            "{path}: duplicate entries for key [{}]",
-                            step.trim_start_matches("k:")
-                        ));
+                        return Err(format!("{path}: duplicate entries for key [{}]", step.trim_start_matches("k:")));
                     }
                 }
                 check_at(item, schema.items.as_deref(), &format!("{path}[{at}]"))?;
@@ -80,10 +77,8 @@ fn merge_at(live: &Value, wanted: &Value, schema: Option<&Schema>) -> Value {
 
 /// The items of both, in the order of `wanted`; items of `live` alone stay where they were among the others.
 fn merge_lists(live: &[Value], wanted: &[Value], schema: &Schema) -> Vec<Value> {
-    let live: Vec<(Option<String>, &Value)> =
-        live.iter().map(|item| (item_step(item, schema), item)).collect();
-    let wanted: Vec<(Option<String>, &Value)> =
-        wanted.iter().map(|item| (item_step(item, schema), item)).collect();
+    let live: Vec<(Option<String>, &Value)> = live.iter().map(|item| (item_step(item, schema), item)).collect();
+    let wanted: Vec<(Option<String>, &Value)> = wanted.iter().map(|item| (item_step(item, schema), item)).collect();
     let in_wanted: HashSet<&String> = wanted.iter().filter_map(|(step, _)| step.as_ref()).collect();
     let items = schema.items.as_deref();
     let mut result = Vec::new();
@@ -107,9 +102,7 @@ fn merge_lists(live: &[Value], wanted: &[Value], schema: &Schema) -> Vec<Value> 
             result.push((*live_item).clone());
             left.next();
         }
-        let old = step
-            .as_ref()
-            .and_then(|step| live.iter().find(|(other, _)| other.as_ref() == Some(step)));
+        let old = step.as_ref().and_then(|step| live.iter().find(|(other, _)| other.as_ref() == Some(step)));
         result.push(match old {
             Some((_, old)) => merge_at(old, item, items),
             None => (*item).clone(),
@@ -131,12 +124,7 @@ pub(crate) fn remove(value: &mut Value, gone: &FieldSet, kept: &FieldSet, schema
     remove_at(value, gone, Some(kept), Some(schema));
 }
 
-fn remove_at(
-    value: &mut Value,
-    gone: &FieldSet,
-    kept: Option<&FieldSet>,
-    schema: Option<&Schema>,
-) {
+fn remove_at(value: &mut Value, gone: &FieldSet, kept: Option<&FieldSet>, schema: Option<&Schema>) {
     match value {
         Value::Object(map) => remove_fields(map, gone, kept, schema),
         Value::Array(list) => {
@@ -172,12 +160,7 @@ fn restore_keys(item: &mut Value, before: &Value, schema: &Schema) {
     }
 }
 
-fn remove_fields(
-    map: &mut Map<String, Value>,
-    gone: &FieldSet,
-    kept: Option<&FieldSet>,
-    schema: Option<&Schema>,
-) {
+fn remove_fields(map: &mut Map<String, Value>, gone: &FieldSet, kept: Option<&FieldSet>, schema: Option<&Schema>) {
     let names: Vec<String> = map.keys().cloned().collect();
     for name in names {
         let step = format!("f:{name}");

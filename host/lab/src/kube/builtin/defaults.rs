@@ -14,18 +14,11 @@ fn or(map: &mut Map<String, Value>, field: &str, default: Value) {
 }
 
 fn text<'a>(value: &'a Value, path: &str) -> &'a str {
-    value
-        .pointer(path)
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    value.pointer(path).and_then(Value::as_str).unwrap_or_default()
 }
 
 fn maps<'a>(map: &'a mut Map<String, Value>, field: &str) -> impl Iterator<Item = &'a mut Map<String, Value>> {
-    map.get_mut(field)
-        .and_then(Value::as_array_mut)
-        .into_iter()
-        .flatten()
-        .filter_map(Value::as_object_mut)
+    map.get_mut(field).and_then(Value::as_array_mut).into_iter().flatten().filter_map(Value::as_object_mut)
 }
 
 /// Fills in the defaults of a built-in object; `old` is what it replaces.
@@ -94,16 +87,13 @@ pub(crate) fn fill(value: &mut Value, plural: &str, group: &str, old: Option<&Va
 
 fn namespace(value: &mut Value) {
     let name = object::name(value).to_owned();
-    object::ensure_map(value, &["metadata", "labels"])
-        .insert("kubernetes.io/metadata.name".to_owned(), json!(name));
+    object::ensure_map(value, &["metadata", "labels"]).insert("kubernetes.io/metadata.name".to_owned(), json!(name));
     or(object::ensure_map(value, &["spec"]), "finalizers", json!(["kubernetes"]));
     or(object::ensure_map(value, &["status"]), "phase", json!("Active"));
 }
 
 fn secret(value: &mut Value) {
-    let plain = value
-        .as_object_mut()
-        .and_then(|map| map.shift_remove("stringData"));
+    let plain = value.as_object_mut().and_then(|map| map.shift_remove("stringData"));
     if let Some(Value::Object(plain)) = plain {
         let data = object::ensure_map(value, &["data"]);
         for (name, text) in plain {
@@ -127,10 +117,8 @@ fn service(value: &mut Value, old: Option<&Value>) {
     or(spec, "sessionAffinity", json!("None"));
     let kind = spec.get("type").and_then(Value::as_str).unwrap_or_default().to_owned();
     if kind != "ExternalName" {
-        let address = old
-            .map(|old| text(old, "/spec/clusterIP"))
-            .filter(|old| !old.is_empty())
-            .map_or(address, str::to_owned);
+        let address =
+            old.map(|old| text(old, "/spec/clusterIP")).filter(|old| !old.is_empty()).map_or(address, str::to_owned);
         or(spec, "clusterIP", json!(address));
         let address = spec.get("clusterIP").cloned().unwrap_or_default();
         or(spec, "clusterIPs", json!([address]));
@@ -195,9 +183,7 @@ fn rolling(spec: &mut Map<String, Value>, field: &str, parameters: Value) {
     or(strategy, "type", json!("RollingUpdate"));
     if strategy.get("type") == Some(&json!("RollingUpdate")) {
         or(strategy, "rollingUpdate", json!({}));
-        if let (Some(Value::Object(given)), Value::Object(defaults)) =
-            (strategy.get_mut("rollingUpdate"), parameters)
-        {
+        if let (Some(Value::Object(given)), Value::Object(defaults)) = (strategy.get_mut("rollingUpdate"), parameters) {
             for (name, value) in defaults {
                 given.entry(name).or_insert(value);
             }
@@ -305,10 +291,8 @@ fn webhooks(map: &mut Map<String, Value>, mutating: bool) {
         for rule in maps(webhook, "rules") {
             or(rule, "scope", json!("*"));
         }
-        let service = webhook
-            .get_mut("clientConfig")
-            .and_then(|config| config.get_mut("service"))
-            .and_then(Value::as_object_mut);
+        let service =
+            webhook.get_mut("clientConfig").and_then(|config| config.get_mut("service")).and_then(Value::as_object_mut);
         if let Some(service) = service {
             or(service, "port", json!(443));
         }

@@ -26,20 +26,12 @@ pub(crate) struct BuiltIn {
 pub(crate) fn all() -> &'static [BuiltIn] {
     static ALL: OnceLock<Vec<BuiltIn>> = OnceLock::new();
     ALL.get_or_init(|| {
-        KINDS
-            .lines()
-            .filter(|line| !line.starts_with('#') && !line.is_empty())
-            .filter_map(read)
-            .collect()
+        KINDS.lines().filter(|line| !line.starts_with('#') && !line.is_empty()).filter_map(read).collect()
     })
 }
 
 fn names(column: &str) -> Vec<String> {
-    column
-        .split(',')
-        .filter(|name| *name != "-" && !name.is_empty())
-        .map(str::to_owned)
-        .collect()
+    column.split(',').filter(|name| *name != "-" && !name.is_empty()).map(str::to_owned).collect()
 }
 
 fn read(line: &str) -> Option<BuiltIn> {
@@ -80,27 +72,17 @@ fn read(line: &str) -> Option<BuiltIn> {
         generation: flags.contains(&"generation"),
         stored: flags.contains(&"stored"),
     };
-    Some(BuiltIn {
-        resource: Arc::new(resource),
-        type_name,
-    })
+    Some(BuiltIn { resource: Arc::new(resource), type_name })
 }
 
 /// Declares what every object has: `apiVersion`, `kind` and `metadata`.
 pub(crate) fn add_type_and_metadata(schema: &mut Schema) {
     static TEXT: OnceLock<Arc<Schema>> = OnceLock::new();
-    let text = TEXT.get_or_init(|| {
-        Arc::new(Schema {
-            value_type: Type::String,
-            ..Schema::default()
-        })
-    });
+    let text = TEXT.get_or_init(|| Arc::new(Schema { value_type: Type::String, ..Schema::default() }));
     for name in ["apiVersion", "kind"] {
         schema.properties.insert(name.to_owned(), Arc::clone(text));
     }
-    schema
-        .properties
-        .insert("metadata".to_owned(), schema_of("meta.v1.ObjectMeta"));
+    schema.properties.insert("metadata".to_owned(), schema_of("meta.v1.ObjectMeta"));
 }
 
 fn root_schema(type_name: &str) -> Arc<Schema> {
@@ -111,10 +93,7 @@ fn root_schema(type_name: &str) -> Arc<Schema> {
 
 /// The name of the type of a built-in resource.
 pub(crate) fn type_name(key: &ResourceKey) -> Option<&'static str> {
-    all()
-        .iter()
-        .find(|built_in| built_in.resource.key == *key)
-        .map(|built_in| built_in.type_name.as_str())
+    all().iter().find(|built_in| built_in.resource.key == *key).map(|built_in| built_in.type_name.as_str())
 }
 
 /// The type of a built-in kind that may come in a request's body, stored or only asked for.

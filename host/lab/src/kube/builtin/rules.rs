@@ -69,11 +69,7 @@ fn workload(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
     match LabelSelector::from_object(selector) {
         Ok(parsed) => {
             if parsed.is_everything() {
-                causes.push(Cause::invalid(
-                    "spec.selector",
-                    selector,
-                    "empty selector is invalid for workloads",
-                ));
+                causes.push(Cause::invalid("spec.selector", selector, "empty selector is invalid for workloads"));
             } else if !parsed.matches_labels(labels) {
                 causes.push(Cause::invalid(
                     "spec.template.metadata.labels",
@@ -84,9 +80,7 @@ fn workload(value: &Value, old: Option<&Value>, causes: &mut Vec<Cause>) {
         }
         Err(error) => causes.push(Cause::invalid("spec.selector", selector, &error.to_string())),
     }
-    let containers = value
-        .pointer("/spec/template/spec/containers")
-        .and_then(Value::as_array);
+    let containers = value.pointer("/spec/template/spec/containers").and_then(Value::as_array);
     if containers.is_none_or(Vec::is_empty) {
         causes.push(Cause::required("spec.template.spec.containers", ""));
     }
@@ -96,11 +90,7 @@ fn data(value: &Value, causes: &mut Vec<Cause>) {
     for (name, encoded) in value.get("data").and_then(Value::as_object).into_iter().flatten() {
         let text = encoded.as_str().unwrap_or_default();
         if base64::engine::general_purpose::STANDARD.decode(text).is_err() {
-            causes.push(Cause::invalid(
-                format!("data[{name}]"),
-                encoded,
-                "illegal base64 data",
-            ));
+            causes.push(Cause::invalid(format!("data[{name}]"), encoded, "illegal base64 data"));
         }
     }
 }

@@ -49,31 +49,17 @@ pub(crate) struct Field {
 fn fields(line: &'static str) -> impl Iterator<Item = Field> {
     line.split(' ').filter_map(|field| {
         let (name, rest) = field.split_once(':')?;
-        let (name, number) = name
-            .split_once('#')
-            .map_or((name, None), |(name, number)| (name, number.parse().ok()));
+        let (name, number) = name.split_once('#').map_or((name, None), |(name, number)| (name, number.parse().ok()));
         let required = name.ends_with('!');
         let name = name.trim_end_matches('!');
         let pointer = name.ends_with('*');
-        let (rest, atomic) = rest
-            .strip_suffix('@')
-            .map_or((rest, false), |rest| (rest, true));
-        let (rest, retain_keys) = rest
-            .strip_suffix('^')
-            .map_or((rest, false), |rest| (rest, true));
-        let (rest, merge_key) = rest
-            .split_once('~')
-            .map_or((rest, None), |(rest, key)| (rest, Some(key)));
+        let (rest, atomic) = rest.strip_suffix('@').map_or((rest, false), |rest| (rest, true));
+        let (rest, retain_keys) = rest.strip_suffix('^').map_or((rest, false), |rest| (rest, true));
+        let (rest, merge_key) = rest.split_once('~').map_or((rest, None), |(rest, key)| (rest, Some(key)));
         let (declared, keys) = match rest.split_once('{') {
-            Some((declared, keys)) => (
-                declared,
-                Some(
-                    keys.trim_end_matches('}')
-                        .split(',')
-                        .filter(|key| !key.is_empty())
-                        .collect(),
-                ),
-            ),
+            Some((declared, keys)) => {
+                (declared, Some(keys.trim_end_matches('}').split(',').filter(|key| !key.is_empty()).collect()))
+            }
             None => (rest, None),
         };
         Some(Field {
@@ -96,10 +82,7 @@ fn json_fields(line: &'static str) -> impl Iterator<Item = Field> {
 
 /// The fields of a type as protocol buffers number them.
 pub(crate) fn wire_fields(name: &str) -> impl Iterator<Item = Field> {
-    lines()
-        .get(name)
-        .into_iter()
-        .flat_map(|line| fields(line.fields))
+    lines().get(name).into_iter().flat_map(|line| fields(line.fields))
 }
 
 /// The schema of a built-in type; nothing is known of a type that the table does not have.
@@ -116,11 +99,7 @@ fn build(name: &str, made: &mut HashMap<String, Arc<Schema>>) -> Arc<Schema> {
     let Some(line) = lines().get(name) else {
         return Schema::unknown();
     };
-    let mut schema = Schema {
-        value_type: Type::Object,
-        atomic: line.atomic,
-        ..Schema::default()
-    };
+    let mut schema = Schema { value_type: Type::Object, atomic: line.atomic, ..Schema::default() };
     for field in json_fields(line.fields) {
         if field.required {
             schema.required.push(field.name.to_owned());
@@ -132,17 +111,13 @@ fn build(name: &str, made: &mut HashMap<String, Arc<Schema>>) -> Arc<Schema> {
             Some(keys) => ListType::Map(keys.iter().map(|key| (*key).to_owned()).collect()),
         };
         made_field.atomic |= field.atomic;
-        made_field.strategy = Strategy {
-            merge_key: field.merge_key.map(str::to_owned),
-            retain_keys: field.retain_keys,
-        };
+        made_field.strategy =
+            Strategy { merge_key: field.merge_key.map(str::to_owned), retain_keys: field.retain_keys };
         // The one key with a default: a port without a protocol is a TCP port.
         if field.name == "protocol" && matches!(name, "core.v1.ServicePort" | "core.v1.ContainerPort") {
             made_field.default = Some(Value::String("TCP".to_owned()));
         }
-        schema
-            .properties
-            .insert(field.name.to_owned(), Arc::new(made_field));
+        schema.properties.insert(field.name.to_owned(), Arc::new(made_field));
     }
     let schema = Arc::new(schema);
     made.insert(name.to_owned(), Arc::clone(&schema));
@@ -150,20 +125,12 @@ fn build(name: &str, made: &mut HashMap<String, Arc<Schema>>) -> Arc<Schema> {
 }
 
 fn simple(value_type: Type, format: Option<&str>) -> Arc<Schema> {
-    Arc::new(Schema {
-        value_type,
-        format: format.map(str::to_owned),
-        ..Schema::default()
-    })
+    Arc::new(Schema { value_type, format: format.map(str::to_owned), ..Schema::default() })
 }
 
 fn declared(text: &str, made: &mut HashMap<String, Arc<Schema>>) -> Arc<Schema> {
     if let Some(items) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
-        return Arc::new(Schema {
-            value_type: Type::Array,
-            items: Some(declared(items, made)),
-            ..Schema::default()
-        });
+        return Arc::new(Schema { value_type: Type::Array, items: Some(declared(items, made)), ..Schema::default() });
     }
     if let Some(values) = text.strip_prefix("map(").and_then(|t| t.strip_suffix(')')) {
         return Arc::new(Schema {
@@ -177,11 +144,7 @@ fn declared(text: &str, made: &mut HashMap<String, Arc<Schema>>) -> Arc<Schema> 
         // A quantity may be written as a number in YAML; it is kept as it comes.
         "quantity" => simple(Type::Any, None),
         "bytes" => simple(Type::String, Some("byte")),
-        "time" => Arc::new(Schema {
-            value_type: Type::String,
-            nullable: true,
-            ..Schema::default()
-        }),
+        "time" => Arc::new(Schema { value_type: Type::String, nullable: true, ..Schema::default() }),
         "int-or-string" => simple(Type::IntOrString, None),
         "int32" => simple(Type::Integer, Some("int32")),
         "int" => simple(Type::Integer, Some("int64")),
@@ -193,11 +156,7 @@ fn declared(text: &str, made: &mut HashMap<String, Arc<Schema>>) -> Arc<Schema> 
 }
 
 /// The OpenAPI definitions of a type and of all that it is made of, by the types' names; `reference` makes the `$ref`.
-pub(crate) fn definitions(
-    name: &str,
-    reference: &dyn Fn(&str) -> String,
-    into: &mut BTreeMap<String, Value>,
-) {
+pub(crate) fn definitions(name: &str, reference: &dyn Fn(&str) -> String, into: &mut BTreeMap<String, Value>) {
     let Some((name, line)) = lines().get_key_value(name) else {
         return;
     };
@@ -249,11 +208,7 @@ pub(crate) fn definitions(
     into.insert((*name).to_owned(), definition);
 }
 
-fn open_api(
-    text: &str,
-    reference: &dyn Fn(&str) -> String,
-    into: &mut BTreeMap<String, Value>,
-) -> Value {
+fn open_api(text: &str, reference: &dyn Fn(&str) -> String, into: &mut BTreeMap<String, Value>) -> Value {
     if let Some(items) = text.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
         return json!({"type": "array", "items": open_api(items, reference, into)});
     }

@@ -23,10 +23,7 @@ struct Entry {
 
 impl Entry {
     fn get(&self, name: &str) -> Option<&str> {
-        self.parameters
-            .iter()
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+        self.parameters.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 }
 
@@ -70,10 +67,7 @@ pub(crate) fn form(headers: &HeaderMap) -> Result<Form, ApiError> {
             Some(_) => {}
         }
     }
-    Err(ApiError::new(
-        Reason::NotAcceptable,
-        "only the following media types are accepted: application/json",
-    ))
+    Err(ApiError::new(Reason::NotAcceptable, "only the following media types are accepted: application/json"))
 }
 
 /// Whether the client takes aggregated discovery.

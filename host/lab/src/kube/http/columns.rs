@@ -16,30 +16,15 @@ pub(super) struct BuiltInColumn {
 }
 
 const fn column(name: &'static str, cell: fn(&Value, Timestamp) -> Value) -> BuiltInColumn {
-    BuiltInColumn {
-        name,
-        column_type: "string",
-        wide: false,
-        cell,
-    }
+    BuiltInColumn { name, column_type: "string", wide: false, cell }
 }
 
 const fn number(name: &'static str, cell: fn(&Value, Timestamp) -> Value) -> BuiltInColumn {
-    BuiltInColumn {
-        name,
-        column_type: "integer",
-        wide: false,
-        cell,
-    }
+    BuiltInColumn { name, column_type: "integer", wide: false, cell }
 }
 
 const fn wide(name: &'static str, cell: fn(&Value, Timestamp) -> Value) -> BuiltInColumn {
-    BuiltInColumn {
-        name,
-        column_type: "string",
-        wide: true,
-        cell,
-    }
+    BuiltInColumn { name, column_type: "string", wide: true, cell }
 }
 
 const AGE: BuiltInColumn = column("Age", age);
@@ -51,115 +36,190 @@ pub(super) fn of(key: &ResourceKey) -> Option<&'static [BuiltInColumn]> {
         ("", "pods") => Some(PODS),
         ("", "nodes") => Some(NODES),
         ("", "services") => Some(SERVICES),
-        ("", "secrets") => Some(const { &[
-            column("Type", |o, _| at(o, "/type")),
-            number("Data", |o, _| size(o, &["/data"])),
-            AGE,
-        ] }),
+        ("", "secrets") => {
+            Some(const { &[column("Type", |o, _| at(o, "/type")), number("Data", |o, _| size(o, &["/data"])), AGE] })
+        }
         ("", "configmaps") => Some(const { &[number("Data", |o, _| size(o, &["/data", "/binaryData"])), AGE] }),
         ("", "serviceaccounts") => Some(const { &[number("Secrets", |o, _| size(o, &["/secrets"])), AGE] }),
-        ("", "events") => Some(const { &[
-            column("Last Seen", |o, now| {
-                let seen = ["/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"]
-                    .iter()
-                    .find_map(|path| o.pointer(path).and_then(Value::as_str));
-                json!(seen.map_or_else(|| "<unknown>".to_owned(), |text| since(text, now)))
-            }),
-            column("Type", |o, _| at(o, "/type")),
-            column("Reason", |o, _| at(o, "/reason")),
-            column("Object", |o, _| {
-                json!(format!("{}/{}", text(o, "/involvedObject/kind").to_lowercase(), text(o, "/involvedObject/name")))
-            }),
-            column("Message", |o, _| json!(text(o, "/message").trim())),
-        ] }),
-        ("", "persistentvolumes") => Some(const { &[
-            column("Capacity", |o, _| at(o, "/spec/capacity/storage")),
-            column("Access Modes", |o, _| json!(join(o, "/spec/accessModes"))),
-            column("Reclaim Policy", |o, _| at(o, "/spec/persistentVolumeReclaimPolicy")),
-            column("Status", |o, _| at(o, "/status/phase")),
-            column("Claim", |o, _| json!(format!("{}/{}", text(o, "/spec/claimRef/namespace"), text(o, "/spec/claimRef/name")).trim_matches('/'))),
-            column("StorageClass", |o, _| at(o, "/spec/storageClassName")),
-            AGE,
-        ] }),
-        ("", "persistentvolumeclaims") => Some(const { &[
-            column("Status", |o, _| at(o, "/status/phase")),
-            column("Volume", |o, _| at(o, "/spec/volumeName")),
-            column("Capacity", |o, _| at(o, "/status/capacity/storage")),
-            column("Access Modes", |o, _| json!(join(o, "/spec/accessModes"))),
-            column("StorageClass", |o, _| at(o, "/spec/storageClassName")),
-            AGE,
-        ] }),
-        ("apps", "deployments") => Some(const { &[
-            column("Ready", |o, _| json!(format!("{}/{}", int(o, "/status/readyReplicas"), int(o, "/spec/replicas")))),
-            number("Up-to-date", |o, _| json!(int(o, "/status/updatedReplicas"))),
-            number("Available", |o, _| json!(int(o, "/status/availableReplicas"))),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            SELECTOR,
-        ] }),
-        ("apps", "replicasets") => Some(const { &[
-            number("Desired", |o, _| json!(int(o, "/spec/replicas"))),
-            number("Current", |o, _| json!(int(o, "/status/replicas"))),
-            number("Ready", |o, _| json!(int(o, "/status/readyReplicas"))),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            SELECTOR,
-        ] }),
-        ("apps", "statefulsets") => Some(const { &[
-            column("Ready", |o, _| json!(format!("{}/{}", int(o, "/status/readyReplicas"), int(o, "/spec/replicas")))),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-        ] }),
-        ("apps", "daemonsets") => Some(const { &[
-            number("Desired", |o, _| json!(int(o, "/status/desiredNumberScheduled"))),
-            number("Current", |o, _| json!(int(o, "/status/currentNumberScheduled"))),
-            number("Ready", |o, _| json!(int(o, "/status/numberReady"))),
-            number("Up-to-date", |o, _| json!(int(o, "/status/updatedNumberScheduled"))),
-            number("Available", |o, _| json!(int(o, "/status/numberAvailable"))),
-            column("Node Selector", |o, _| json!(pairs(o, "/spec/template/spec/nodeSelector"))),
-            AGE,
-            CONTAINERS,
-            IMAGES,
-            SELECTOR,
-        ] }),
-        ("batch", "jobs") => Some(const { &[
-            column("Status", |o, _| {
-                json!(if int(o, "/status/succeeded") > 0 { "Complete" } else if int(o, "/status/failed") > 0 { "Failed" } else { "Running" })
-            }),
-            column("Completions", |o, _| json!(format!("{}/{}", int(o, "/status/succeeded"), int(o, "/spec/completions")))),
-            AGE,
-        ] }),
-        ("storage.k8s.io", "storageclasses") => Some(const { &[
-            column("Provisioner", |o, _| at(o, "/provisioner")),
-            column("ReclaimPolicy", |o, _| at(o, "/reclaimPolicy")),
-            column("VolumeBindingMode", |o, _| at(o, "/volumeBindingMode")),
-            column("AllowVolumeExpansion", |o, _| json!(o.get("allowVolumeExpansion").and_then(Value::as_bool).unwrap_or_default().to_string())),
-            AGE,
-        ] }),
-        ("apiextensions.k8s.io", "customresourcedefinitions") => Some(const { &[column("Created At", |o, _| at(o, "/metadata/creationTimestamp"))] }),
-        ("rbac.authorization.k8s.io", "roles" | "clusterroles") => Some(const { &[column("Created At", |o, _| at(o, "/metadata/creationTimestamp"))] }),
-        ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => Some(const { &[
-            column("Role", |o, _| json!(format!("{}/{}", text(o, "/roleRef/kind"), text(o, "/roleRef/name")))),
-            AGE,
-        ] }),
+        ("", "events") => Some(
+            const {
+                &[
+                    column("Last Seen", |o, now| {
+                        let seen = ["/lastTimestamp", "/eventTime", "/metadata/creationTimestamp"]
+                            .iter()
+                            .find_map(|path| o.pointer(path).and_then(Value::as_str));
+                        json!(seen.map_or_else(|| "<unknown>".to_owned(), |text| since(text, now)))
+                    }),
+                    column("Type", |o, _| at(o, "/type")),
+                    column("Reason", |o, _| at(o, "/reason")),
+                    column("Object", |o, _| {
+                        json!(format!(
+                            "{}/{}",
+                            text(o, "/involvedObject/kind").to_lowercase(),
+                            text(o, "/involvedObject/name")
+                        ))
+                    }),
+                    column("Message", |o, _| json!(text(o, "/message").trim())),
+                ]
+            },
+        ),
+        ("", "persistentvolumes") => Some(
+            const {
+                &[
+                    column("Capacity", |o, _| at(o, "/spec/capacity/storage")),
+                    column("Access Modes", |o, _| json!(join(o, "/spec/accessModes"))),
+                    column("Reclaim Policy", |o, _| at(o, "/spec/persistentVolumeReclaimPolicy")),
+                    column("Status", |o, _| at(o, "/status/phase")),
+                    column("Claim", |o, _| {
+                        json!(
+                            format!("{}/{}", text(o, "/spec/claimRef/namespace"), text(o, "/spec/claimRef/name"))
+                                .trim_matches('/')
+                        )
+                    }),
+                    column("StorageClass", |o, _| at(o, "/spec/storageClassName")),
+                    AGE,
+                ]
+            },
+        ),
+        ("", "persistentvolumeclaims") => Some(
+            const {
+                &[
+                    column("Status", |o, _| at(o, "/status/phase")),
+                    column("Volume", |o, _| at(o, "/spec/volumeName")),
+                    column("Capacity", |o, _| at(o, "/status/capacity/storage")),
+                    column("Access Modes", |o, _| json!(join(o, "/spec/accessModes"))),
+                    column("StorageClass", |o, _| at(o, "/spec/storageClassName")),
+                    AGE,
+                ]
+            },
+        ),
+        ("apps", "deployments") => Some(
+            const {
+                &[
+                    column("Ready", |o, _| {
+                        json!(format!("{}/{}", int(o, "/status/readyReplicas"), int(o, "/spec/replicas")))
+                    }),
+                    number("Up-to-date", |o, _| json!(int(o, "/status/updatedReplicas"))),
+                    number("Available", |o, _| json!(int(o, "/status/availableReplicas"))),
+                    AGE,
+                    CONTAINERS,
+                    IMAGES,
+                    SELECTOR,
+                ]
+            },
+        ),
+        ("apps", "replicasets") => Some(
+            const {
+                &[
+                    number("Desired", |o, _| json!(int(o, "/spec/replicas"))),
+                    number("Current", |o, _| json!(int(o, "/status/replicas"))),
+                    number("Ready", |o, _| json!(int(o, "/status/readyReplicas"))),
+                    AGE,
+                    CONTAINERS,
+                    IMAGES,
+                    SELECTOR,
+                ]
+            },
+        ),
+        ("apps", "statefulsets") => Some(
+            const {
+                &[
+                    column("Ready", |o, _| {
+                        json!(format!("{}/{}", int(o, "/status/readyReplicas"), int(o, "/spec/replicas")))
+                    }),
+                    AGE,
+                    CONTAINERS,
+                    IMAGES,
+                ]
+            },
+        ),
+        ("apps", "daemonsets") => Some(
+            const {
+                &[
+                    number("Desired", |o, _| json!(int(o, "/status/desiredNumberScheduled"))),
+                    number("Current", |o, _| json!(int(o, "/status/currentNumberScheduled"))),
+                    number("Ready", |o, _| json!(int(o, "/status/numberReady"))),
+                    number("Up-to-date", |o, _| json!(int(o, "/status/updatedNumberScheduled"))),
+                    number("Available", |o, _| json!(int(o, "/status/numberAvailable"))),
+                    column("Node Selector", |o, _| json!(pairs(o, "/spec/template/spec/nodeSelector"))),
+                    AGE,
+                    CONTAINERS,
+                    IMAGES,
+                    SELECTOR,
+                ]
+            },
+        ),
+        ("batch", "jobs") => Some(
+            const {
+                &[
+                    column("Status", |o, _| {
+                        json!(if int(o, "/status/succeeded") > 0 {
+                            "Complete"
+                        } else if int(o, "/status/failed") > 0 {
+                            "Failed"
+                        } else {
+                            "Running"
+                        })
+                    }),
+                    column("Completions", |o, _| {
+                        json!(format!("{}/{}", int(o, "/status/succeeded"), int(o, "/spec/completions")))
+                    }),
+                    AGE,
+                ]
+            },
+        ),
+        ("storage.k8s.io", "storageclasses") => Some(
+            const {
+                &[
+                    column("Provisioner", |o, _| at(o, "/provisioner")),
+                    column("ReclaimPolicy", |o, _| at(o, "/reclaimPolicy")),
+                    column("VolumeBindingMode", |o, _| at(o, "/volumeBindingMode")),
+                    column("AllowVolumeExpansion", |o, _| {
+                        json!(o.get("allowVolumeExpansion").and_then(Value::as_bool).unwrap_or_default().to_string())
+                    }),
+                    AGE,
+                ]
+            },
+        ),
+        ("apiextensions.k8s.io", "customresourcedefinitions") => {
+            Some(const { &[column("Created At", |o, _| at(o, "/metadata/creationTimestamp"))] })
+        }
+        ("rbac.authorization.k8s.io", "roles" | "clusterroles") => {
+            Some(const { &[column("Created At", |o, _| at(o, "/metadata/creationTimestamp"))] })
+        }
+        ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => Some(
+            const {
+                &[
+                    column("Role", |o, _| json!(format!("{}/{}", text(o, "/roleRef/kind"), text(o, "/roleRef/name")))),
+                    AGE,
+                ]
+            },
+        ),
         ("admissionregistration.k8s.io", "mutatingwebhookconfigurations" | "validatingwebhookconfigurations") => {
             Some(const { &[number("Webhooks", |o, _| size(o, &["/webhooks"])), AGE] })
         }
-        ("coordination.k8s.io", "leases") => Some(const { &[column("Holder", |o, _| at(o, "/spec/holderIdentity")), AGE] }),
-        ("apiregistration.k8s.io", "apiservices") => Some(const { &[
-            column("Service", |_, _| json!("Local")),
-            column("Available", |o, _| at(o, "/status/conditions/0/status")),
-            AGE,
-        ] }),
-        ("policy", "poddisruptionbudgets") => Some(const { &[
-            column("Min Available", |o, _| or_na(o, "/spec/minAvailable")),
-            column("Max Unavailable", |o, _| or_na(o, "/spec/maxUnavailable")),
-            number("Allowed Disruptions", |o, _| json!(int(o, "/status/disruptionsAllowed"))),
-            AGE,
-        ] }),
+        ("coordination.k8s.io", "leases") => {
+            Some(const { &[column("Holder", |o, _| at(o, "/spec/holderIdentity")), AGE] })
+        }
+        ("apiregistration.k8s.io", "apiservices") => Some(
+            const {
+                &[
+                    column("Service", |_, _| json!("Local")),
+                    column("Available", |o, _| at(o, "/status/conditions/0/status")),
+                    AGE,
+                ]
+            },
+        ),
+        ("policy", "poddisruptionbudgets") => Some(
+            const {
+                &[
+                    column("Min Available", |o, _| or_na(o, "/spec/minAvailable")),
+                    column("Max Unavailable", |o, _| or_na(o, "/spec/maxUnavailable")),
+                    number("Allowed Disruptions", |o, _| json!(int(o, "/status/disruptionsAllowed"))),
+                    AGE,
+                ]
+            },
+        ),
         _ => None,
     }
 }
@@ -174,9 +234,7 @@ const PODS: &[BuiltInColumn] = &[
         let ready = statuses.into_iter().flatten().filter(|s| s.get("ready") == Some(&json!(true))).count();
         json!(format!("{ready}/{}", length(o, "/spec/containers")))
     }),
-    column("Status", |o, _| {
-        if object::is_deleting(o) { json!("Terminating") } else { at(o, "/status/phase") }
-    }),
+    column("Status", |o, _| if object::is_deleting(o) { json!("Terminating") } else { at(o, "/status/phase") }),
     column("Restarts", |o, _| {
         let statuses = o.pointer("/status/containerStatuses").and_then(Value::as_array);
         let restarts: i64 = statuses.into_iter().flatten().filter_map(|s| s.get("restartCount")?.as_i64()).sum();
@@ -209,11 +267,8 @@ const NODES: &[BuiltInColumn] = &[
     }),
     column("Roles", |o, _| {
         let labels = o.pointer("/metadata/labels").and_then(Value::as_object);
-        let mut roles: Vec<&str> = labels
-            .into_iter()
-            .flatten()
-            .filter_map(|(key, _)| key.strip_prefix("node-role.kubernetes.io/"))
-            .collect();
+        let mut roles: Vec<&str> =
+            labels.into_iter().flatten().filter_map(|(key, _)| key.strip_prefix("node-role.kubernetes.io/")).collect();
         roles.sort_unstable();
         json!(if roles.is_empty() { "<none>".to_owned() } else { roles.join(",") })
     }),
@@ -321,21 +376,14 @@ fn join(value: &Value, path: &str) -> String {
 
 fn pairs(value: &Value, path: &str) -> String {
     let map = value.pointer(path).and_then(Value::as_object);
-    let text: Vec<String> = map
-        .into_iter()
-        .flatten()
-        .map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default()))
-        .collect();
+    let text: Vec<String> =
+        map.into_iter().flatten().map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
     if text.is_empty() { "<none>".to_owned() } else { text.join(",") }
 }
 
 fn containers(value: &Value, field: &str) -> String {
     let list = value.pointer("/spec/template/spec/containers").and_then(Value::as_array);
-    list.into_iter()
-        .flatten()
-        .filter_map(|container| container.get(field)?.as_str())
-        .collect::<Vec<_>>()
-        .join(",")
+    list.into_iter().flatten().filter_map(|container| container.get(field)?.as_str()).collect::<Vec<_>>().join(",")
 }
 
 fn node_address(value: &Value, kind: &str) -> Value {
@@ -370,11 +418,7 @@ pub(super) fn since(time: &str, now: Timestamp) -> String {
 fn human(seconds: i64) -> String {
     let (minutes, hours, days) = (seconds / 60, seconds / 3600, seconds / 86400);
     let both = |big: i64, unit: &str, small: i64, small_unit: &str| {
-        if small == 0 {
-            format!("{big}{unit}")
-        } else {
-            format!("{big}{unit}{small}{small_unit}")
-        }
+        if small == 0 { format!("{big}{unit}") } else { format!("{big}{unit}{small}{small_unit}") }
     };
     if seconds < 120 {
         format!("{seconds}s")
@@ -403,10 +447,11 @@ mod tests {
 
     #[test]
     fn durations_read_as_kubernetes_writes_them() {
-        let shown: Vec<String> = [0, 119, 120, 190, 900, 3 * 3600, 3 * 3600 + 60, 30 * 3600, 50 * 3600, 20 * 86400, 800 * 86400]
-            .into_iter()
-            .map(human)
-            .collect();
+        let shown: Vec<String> =
+            [0, 119, 120, 190, 900, 3 * 3600, 3 * 3600 + 60, 30 * 3600, 50 * 3600, 20 * 86400, 800 * 86400]
+                .into_iter()
+                .map(human)
+                .collect();
         assert_eq!(shown, ["0s", "119s", "2m", "3m10s", "15m", "3h", "3h1m", "30h", "2d2h", "20d", "2y70d"]);
     }
 }

@@ -33,9 +33,7 @@ fn rank(version: &str) -> (u8, i64, i64, String) {
     }
 }
 
-const VERBS: [&str; 8] = [
-    "create", "delete", "deletecollection", "get", "list", "patch", "update", "watch",
-];
+const VERBS: [&str; 8] = ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
 impl Api {
     /// Every group with its versions, the preferred one first.
@@ -90,10 +88,7 @@ impl Api {
             .filter(|(group, _)| !group.is_empty())
             .map(|(group, versions)| group_value(group, versions, false))
             .collect();
-        Ok(respond::json(
-            200,
-            &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups}),
-        ))
+        Ok(respond::json(200, &json!({"kind": "APIGroupList", "apiVersion": "v1", "groups": groups})))
     }
 
     pub(super) fn discovery_group(&self, group: &str) -> Result<Response<Body>, ApiError> {
@@ -102,11 +97,7 @@ impl Api {
         Ok(respond::json(200, &group_value(group, versions, true)))
     }
 
-    pub(super) fn discovery_version(
-        &self,
-        group: &str,
-        version: &str,
-    ) -> Result<Response<Body>, ApiError> {
+    pub(super) fn discovery_version(&self, group: &str, version: &str) -> Result<Response<Body>, ApiError> {
         let resources = self.resources_of(group, version);
         if resources.is_empty() {
             return Err(ApiError::no_such_resource());
@@ -189,11 +180,7 @@ impl Api {
 }
 
 fn verbs(resource: &Resource) -> Vec<&'static str> {
-    if resource.stored {
-        VERBS.to_vec()
-    } else {
-        vec!["create"]
-    }
+    if resource.stored { VERBS.to_vec() } else { vec!["create"] }
 }
 
 /// Something that changes when the storage version does.
@@ -206,29 +193,19 @@ fn hash(resource: &Resource) -> String {
 }
 
 /// The subresources of a version: name, kind, and the group version of the kind.
-fn subresources<'a>(
-    resource: &'a Resource,
-    version: &'a Version,
-) -> Vec<(&'static str, &'a str, &'a str, &'a str)> {
+fn subresources<'a>(resource: &'a Resource, version: &'a Version) -> Vec<(&'static str, &'a str, &'a str, &'a str)> {
     let mut list = Vec::new();
     if version.scale.is_some() {
         list.push(("scale", "Scale", "autoscaling", "v1"));
     }
     if version.status {
-        list.push((
-            "status",
-            resource.kind.as_str(),
-            resource.key.group.as_str(),
-            version.name.as_str(),
-        ));
+        list.push(("status", resource.kind.as_str(), resource.key.group.as_str(), version.name.as_str()));
     }
     list
 }
 
 fn group_value(group: &str, versions: &[String], alone: bool) -> Value {
-    let entry = |version: &String| {
-        json!({"groupVersion": object::api_version(group, version), "version": version})
-    };
+    let entry = |version: &String| json!({"groupVersion": object::api_version(group, version), "version": version});
     let mut value = json!({
         "name": group,
         "versions": versions.iter().map(entry).collect::<Vec<_>>(),
@@ -242,9 +219,7 @@ fn group_value(group: &str, versions: &[String], alone: bool) -> Value {
 }
 
 fn aggregated_resource(resource: &Resource, version: &Version) -> Value {
-    let kind = |group: &str, version: &str, kind: &str| {
-        json!({"group": group, "version": version, "kind": kind})
-    };
+    let kind = |group: &str, version: &str, kind: &str| json!({"group": group, "version": version, "kind": kind});
     let scope = if resource.namespaced { "Namespaced" } else { "Cluster" };
     let mut value = json!({
         "resource": resource.key.plural,

@@ -89,11 +89,7 @@ fn parse(path: &str) -> Vec<Step> {
 }
 
 fn bracket(text: &str) -> Option<Step> {
-    let quoted = |text: &str| {
-        text.trim()
-            .trim_matches(['"', '\''])
-            .replace("\\.", ".")
-    };
+    let quoted = |text: &str| text.trim().trim_matches(['"', '\'']).replace("\\.", ".");
     if text == "*" {
         return Some(Step::All);
     }

@@ -61,17 +61,12 @@ pub(crate) struct User {
 
 impl Api {
     pub(crate) fn new(store: Store, version: String, token: String) -> Self {
-        let version = if version.starts_with('v') {
-            version
-        } else {
-            format!("v{version}")
-        };
-        Self {
-            store,
-            version,
-            token,
-            requests: AtomicU64::new(0),
-        }
+        let version = if version.starts_with('v') { version } else { format!("v{version}") };
+        Self { store, version, token, requests: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.store
     }
 
     pub(crate) fn requests(&self) -> u64 {
@@ -79,11 +74,7 @@ impl Api {
     }
 
     /// Answers one request; `user`: who the client certificate says it is.
-    pub(crate) async fn answer(
-        &self,
-        request: Request<Incoming>,
-        user: Option<User>,
-    ) -> Response<Body> {
+    pub(crate) async fn answer(&self, request: Request<Incoming>, user: Option<User>) -> Response<Body> {
         self.requests.fetch_add(1, Ordering::Relaxed);
         let (parts, body) = request.into_parts();
         let path = parts.uri.path().to_owned();
@@ -104,21 +95,14 @@ impl Api {
                     Reason::RequestEntityTooLarge,
                     format!("Request entity too large: limit is {LARGEST_BODY}"),
                 )),
-                Err(error) => Err(ApiError::bad_request(format!(
-                    "the request body could not be read: {error}"
-                ))),
+                Err(error) => Err(ApiError::bad_request(format!("the request body could not be read: {error}"))),
             },
             Err(error) => Err(error),
         };
         answer.unwrap_or_else(|error| respond::error(&error))
     }
 
-    fn identify(
-        &self,
-        path: &str,
-        headers: &HeaderMap,
-        user: Option<User>,
-    ) -> Result<User, ApiError> {
+    fn identify(&self, path: &str, headers: &HeaderMap, user: Option<User>) -> Result<User, ApiError> {
         let token = headers
             .get(AUTHORIZATION)
             .and_then(|value| value.to_str().ok())
@@ -132,10 +116,7 @@ impl Api {
         } else if matches!(path, "/version" | "/version/")
             || ["/healthz", "/livez", "/readyz"].iter().any(|open| path.starts_with(open))
         {
-            return Ok(User {
-                name: "system:anonymous".to_owned(),
-                groups: vec!["system:unauthenticated".to_owned()],
-            });
+            return Ok(User { name: "system:anonymous".to_owned(), groups: vec!["system:unauthenticated".to_owned()] });
         }
         Err(ApiError::new(Reason::Unauthorized, "Unauthorized"))
     }
@@ -159,9 +140,7 @@ impl Api {
         }
         match Route::parse(path) {
             Some(Route::Group(group)) => self.discovery_group(&group),
-            Some(Route::GroupVersion(group, version)) => {
-                self.discovery_version(&group, &version)
-            }
+            Some(Route::GroupVersion(group, version)) => self.discovery_version(&group, &version),
             Some(Route::Resource(target)) => self.on_resource(asked, &target),
             None => Err(ApiError::no_such_resource()),
         }
@@ -213,10 +192,7 @@ pub(crate) fn certificate_user(der: &[u8]) -> User {
     let names = attributes(der, 0x03);
     let mut groups: Vec<String> = attributes(der, 0x0a).into_iter().rev().take(1).collect();
     groups.push("system:authenticated".to_owned());
-    User {
-        name: names.last().cloned().unwrap_or_default(),
-        groups,
-    }
+    User { name: names.last().cloned().unwrap_or_default(), groups }
 }
 
 /// The values of an attribute `2.5.4.<number>` in a certificate, in the order in which they stand there.

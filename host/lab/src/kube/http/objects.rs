@@ -15,16 +15,11 @@ use crate::kube::error::{ApiError, Reason};
 use crate::kube::object;
 use crate::kube::resource::Resource;
 use crate::kube::store::{
-    Address, ListQuery, Listed, Outcome, Patch, Propagation, Request, address, in_version,
-    read_token,
+    Address, ListQuery, Listed, Outcome, Patch, Propagation, Request, address, in_version, read_token,
 };
 
 impl Api {
-    pub(super) fn on_resource(
-        &self,
-        asked: &Asked,
-        target: &Target,
-    ) -> Result<Response<Body>, ApiError> {
+    pub(super) fn on_resource(&self, asked: &Asked, target: &Target) -> Result<Response<Body>, ApiError> {
         let resource = self
             .store
             .resource(&target.key)
@@ -34,18 +29,11 @@ impl Api {
             return self.review(asked, &resource, target);
         }
         let response = self.on_stored(asked, &resource, target)?;
-        let deprecated = resource
-            .version(&target.version)
-            .and_then(|version| version.warning.clone());
+        let deprecated = resource.version(&target.version).and_then(|version| version.warning.clone());
         Ok(respond::warn(response, deprecated.as_slice()))
     }
 
-    fn on_stored(
-        &self,
-        asked: &Asked,
-        resource: &Arc<Resource>,
-        target: &Target,
-    ) -> Result<Response<Body>, ApiError> {
+    fn on_stored(&self, asked: &Asked, resource: &Arc<Resource>, target: &Target) -> Result<Response<Body>, ApiError> {
         let in_namespace = target.namespace.is_some();
         // A collection across all namespaces can only be read.
         let all_namespaces = resource.namespaced && !in_namespace;
@@ -54,14 +42,10 @@ impl Api {
         }
         let Some(name) = &target.name else {
             return match asked.method {
-                Method::GET if target.watch || asked.query.flag("watch") => {
-                    self.watch(asked, resource, target)
-                }
+                Method::GET if target.watch || asked.query.flag("watch") => self.watch(asked, resource, target),
                 Method::GET => self.list(asked, resource, target),
                 Method::POST if !all_namespaces => self.create(asked, resource, target),
-                Method::DELETE if !all_namespaces => {
-                    self.delete_collection(asked, resource, target)
-                }
+                Method::DELETE if !all_namespaces => self.delete_collection(asked, resource, target),
                 _ => Err(not_allowed()),
             };
         };
@@ -69,9 +53,7 @@ impl Api {
             return Err(ApiError::no_such_resource());
         }
         let place = address(resource, target.namespace.as_deref(), name);
-        let version = resource
-            .version(&target.version)
-            .ok_or_else(ApiError::no_such_resource)?;
+        let version = resource.version(&target.version).ok_or_else(ApiError::no_such_resource)?;
         let status = match target.subresource.as_deref() {
             None => false,
             Some("status") if version.status => true,
@@ -86,22 +68,16 @@ impl Api {
             Some(_) => return Err(ApiError::no_such_resource()),
         };
         match asked.method {
-            Method::GET if target.watch || asked.query.flag("watch") => {
-                self.watch(asked, resource, target)
-            }
+            Method::GET if target.watch || asked.query.flag("watch") => self.watch(asked, resource, target),
             Method::GET => {
-                let object = self
-                    .store
-                    .find(resource, &place)
-                    .ok_or_else(|| ApiError::not_found(&resource.key, name))?;
+                let object =
+                    self.store.find(resource, &place).ok_or_else(|| ApiError::not_found(&resource.key, name))?;
                 let object = in_version(resource, &target.version, &object);
                 self.show(asked, 200, resource, &target.version, &object)
             }
             Method::PUT => self.replace(asked, resource, target, &place, status),
             Method::PATCH => self.patch(asked, resource, target, &place, status),
-            Method::DELETE if target.subresource.is_none() => {
-                self.delete(asked, resource, target, &place)
-            }
+            Method::DELETE if target.subresource.is_none() => self.delete(asked, resource, target, &place),
             _ => Err(not_allowed()),
         }
     }
@@ -124,10 +100,7 @@ impl Api {
                 let include = asked.query.get("includeObject");
                 let version_of = object::resource_version(object);
                 let meta = json!({ "resourceVersion": version_of });
-                respond::json(
-                    code,
-                    &table::of(resource, version, rows, &meta, include, true, now),
-                )
+                respond::json(code, &table::of(resource, version, rows, &meta, include, true, now))
             }
         })
     }
@@ -153,27 +126,17 @@ impl Api {
             namespace: target.namespace.clone(),
             labels: asked.query.labels()?,
             fields,
-            limit: asked
-                .query
-                .number("limit")?
-                .and_then(|limit| usize::try_from(limit).ok()),
+            limit: asked.query.number("limit")?.and_then(|limit| usize::try_from(limit).ok()),
             after: asked.query.get("continue").map(read_token).transpose()?,
         })
     }
 
-    fn list(
-        &self,
-        asked: &Asked,
-        resource: &Resource,
-        target: &Target,
-    ) -> Result<Response<Body>, ApiError> {
+    fn list(&self, asked: &Asked, resource: &Resource, target: &Target) -> Result<Response<Body>, ApiError> {
         let query = self.list_query(asked, target)?;
         for field in query.fields.fields() {
             // Of custom resources only the two that all have.
             if resource.custom && !matches!(field, "metadata.name" | "metadata.namespace") {
-                return Err(ApiError::bad_request(format!(
-                    "field label not supported: {field}"
-                )));
+                return Err(ApiError::bad_request(format!("field label not supported: {field}")));
             }
         }
         if let Some(wanted) = asked.query.number("resourceVersion")?
@@ -184,16 +147,8 @@ impl Api {
                 format!("Too large resource version: {wanted}, current: {}", self.store.latest()),
             ));
         }
-        let Listed {
-            items,
-            resource_version,
-            next,
-            remaining,
-        } = self.store.list_with(resource, &query);
-        let items: Vec<Arc<Value>> = items
-            .iter()
-            .map(|object| in_version(resource, &target.version, object))
-            .collect();
+        let Listed { items, resource_version, next, remaining } = self.store.list_with(resource, &query);
+        let items: Vec<Arc<Value>> = items.iter().map(|object| in_version(resource, &target.version, object)).collect();
         let mut meta = json!({ "resourceVersion": resource_version.to_string() });
         if let (Some(next), Some(map)) = (next, meta.as_object_mut()) {
             map.insert("continue".to_owned(), json!(next));
@@ -219,12 +174,7 @@ impl Api {
         Ok(respond::json(200, &answer))
     }
 
-    fn create(
-        &self,
-        asked: &Asked,
-        resource: &Arc<Resource>,
-        target: &Target,
-    ) -> Result<Response<Body>, ApiError> {
+    fn create(&self, asked: &Asked, resource: &Arc<Resource>, target: &Target) -> Result<Response<Body>, ApiError> {
         let request = request(asked, &target.version, false)?;
         let value = read_body(asked)?;
         let namespace = target.namespace.as_deref().unwrap_or_default();
@@ -242,9 +192,7 @@ impl Api {
     ) -> Result<Response<Body>, ApiError> {
         let request = request(asked, &target.version, status)?;
         let value = read_body(asked)?;
-        let outcome = self
-            .store
-            .change_with(resource, place, &request, &mut |_| Ok(value.clone()))?;
+        let outcome = self.store.change_with(resource, place, &request, &mut |_| Ok(value.clone()))?;
         self.written(asked, resource, &target.version, &outcome)
     }
 
@@ -305,23 +253,15 @@ impl Api {
         let listed = self.store.list_with(resource, &query);
         for object in &listed.items {
             let place = Address::of(object);
-            let result = self.store.delete_with(
-                resource,
-                &place,
-                options.propagation,
-                &mut |_| Ok(()),
-                options.dry_run,
-            );
+            let result =
+                self.store.delete_with(resource, &place, options.propagation, &mut |_| Ok(()), options.dry_run);
             match result {
                 Err(error) if error.reason != Reason::NotFound => return Err(error),
                 _ => {}
             }
         }
-        let items: Vec<Arc<Value>> = listed
-            .items
-            .iter()
-            .map(|object| in_version(resource, &target.version, object))
-            .collect();
+        let items: Vec<Arc<Value>> =
+            listed.items.iter().map(|object| in_version(resource, &target.version, object)).collect();
         Ok(respond::json(
             200,
             &json!({
@@ -333,10 +273,7 @@ impl Api {
 }
 
 fn not_allowed() -> ApiError {
-    ApiError::new(
-        Reason::MethodNotAllowed,
-        "the server does not allow this method on the requested resource",
-    )
+    ApiError::new(Reason::MethodNotAllowed, "the server does not allow this method on the requested resource")
 }
 
 /// An object as `PartialObjectMetadata`.
@@ -392,9 +329,8 @@ fn unsupported(accepted: &str) -> ApiError {
 const BODIES: &str = "application/json, application/yaml, application/vnd.kubernetes.protobuf";
 
 fn parse_json(asked: &Asked) -> Result<Value, ApiError> {
-    serde_json::from_slice(&asked.body).map_err(|error| {
-        ApiError::bad_request(format!("the object provided is not valid JSON: {error}"))
-    })
+    serde_json::from_slice(&asked.body)
+        .map_err(|error| ApiError::bad_request(format!("the object provided is not valid JSON: {error}")))
 }
 
 /// The object in a request's body: JSON or YAML.
@@ -412,10 +348,9 @@ pub(super) fn read_patch(asked: &Asked) -> Result<Patch, ApiError> {
         "application/json-patch+json" => parse_json(asked).map(Patch::Json),
         "application/merge-patch+json" => parse_json(asked).map(Patch::Merge),
         "application/strategic-merge-patch+json" => parse_json(asked).map(Patch::Strategic),
-        "application/apply-patch+yaml" => Ok(Patch::Apply {
-            object: yaml::read(&asked.body)?,
-            force: asked.query.flag("force"),
-        }),
+        "application/apply-patch+yaml" => {
+            Ok(Patch::Apply { object: yaml::read(&asked.body)?, force: asked.query.flag("force") })
+        }
         _ => Err(unsupported(
             "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml",
         )),
@@ -432,17 +367,9 @@ struct DeleteOptions {
 
 impl DeleteOptions {
     fn read(asked: &Asked) -> Result<Self, ApiError> {
-        let body = if asked.body.is_empty() {
-            Value::Null
-        } else {
-            read_body(asked)?
-        };
+        let body = if asked.body.is_empty() { Value::Null } else { read_body(asked)? };
         let text = |path: &str| body.pointer(path).and_then(Value::as_str).map(str::to_owned);
-        let policy = asked
-            .query
-            .get("propagationPolicy")
-            .map(str::to_owned)
-            .or_else(|| text("/propagationPolicy"));
+        let policy = asked.query.get("propagationPolicy").map(str::to_owned).or_else(|| text("/propagationPolicy"));
         let propagation = match policy.as_deref() {
             None => match body.get("orphanDependents").and_then(Value::as_bool) {
                 Some(true) => Some(Propagation::Orphan),
@@ -455,12 +382,13 @@ impl DeleteOptions {
             Some(other) => {
                 return Err(ApiError::new(
                     Reason::Invalid,
-                    format!("DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: {other:?}: supported values: \"Background\", \"Foreground\", \"Orphan\""),
+                    format!(
+                        "DeleteOptions.meta.k8s.io \"\" is invalid: propagationPolicy: Unsupported value: {other:?}: supported values: \"Background\", \"Foreground\", \"Orphan\""
+                    ),
                 ));
             }
         };
-        let dry_run = asked.query.dry_run()?
-            || body.pointer("/dryRun/0").and_then(Value::as_str) == Some("All");
+        let dry_run = asked.query.dry_run()? || body.pointer("/dryRun/0").and_then(Value::as_str) == Some("All");
         Ok(Self {
             propagation,
             dry_run,
@@ -475,7 +403,10 @@ impl DeleteOptions {
             return Err(ApiError::conflict(
                 &resource.key,
                 name,
-                &format!("the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been deleted and then recreated", object::uid(object)),
+                &format!(
+                    "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been deleted and then recreated",
+                    object::uid(object)
+                ),
             ));
         }
         let actual = object::resource_version(object);
@@ -483,7 +414,9 @@ impl DeleteOptions {
             return Err(ApiError::conflict(
                 &resource.key,
                 name,
-                &format!("the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({actual}). The object might have been modified"),
+                &format!(
+                    "the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({actual}). The object might have been modified"
+                ),
             ));
         }
         Ok(())

@@ -59,11 +59,7 @@ impl Api {
         let mut paths = Map::new();
         for (group, versions) in self.groups() {
             for version in versions {
-                let path = if group.is_empty() {
-                    format!("api/{version}")
-                } else {
-                    format!("apis/{group}/{version}")
-                };
+                let path = if group.is_empty() { format!("api/{version}") } else { format!("apis/{group}/{version}") };
                 let hash = self.definitions_hash(&group);
                 let url = format!("/openapi/v3/{path}?hash={hash}");
                 paths.insert(path, json!({ "serverRelativeURL": url }));
@@ -121,11 +117,7 @@ impl Api {
     }
 
     pub(super) fn open_api_v2(&self, asked: &Asked) -> Result<Response<Body>, ApiError> {
-        let accepted = asked
-            .headers
-            .get(ACCEPT)
-            .and_then(|value| value.to_str().ok())
-            .unwrap_or("*/*");
+        let accepted = asked.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or("*/*");
         if !accepted.contains("json") && !accepted.contains('*') {
             return Err(ApiError::new(
                 Reason::NotAcceptable,
@@ -208,15 +200,24 @@ impl Api {
 /// Declares `apiVersion`, `kind` and `metadata`, and says which kind it is.
 fn complete(schema: &mut Value, resource: &Resource, version: &Version, format: Format) {
     let properties = object::ensure_map(schema, &["properties"]);
-    properties.insert("apiVersion".to_owned(), json!({"type": "string",
-        "description": "APIVersion defines the versioned schema of this representation of an object."}));
-    properties.insert("kind".to_owned(), json!({"type": "string",
-        "description": "Kind is a string value representing the REST resource this object represents."}));
-    properties.insert("metadata".to_owned(), match format {
-        Format::V2 => json!({ "$ref": format.reference(META) }),
-        Format::V3 => json!({ "allOf": [{ "$ref": format.reference(META) }], "default": {},
+    properties.insert(
+        "apiVersion".to_owned(),
+        json!({"type": "string",
+        "description": "APIVersion defines the versioned schema of this representation of an object."}),
+    );
+    properties.insert(
+        "kind".to_owned(),
+        json!({"type": "string",
+        "description": "Kind is a string value representing the REST resource this object represents."}),
+    );
+    properties.insert(
+        "metadata".to_owned(),
+        match format {
+            Format::V2 => json!({ "$ref": format.reference(META) }),
+            Format::V3 => json!({ "allOf": [{ "$ref": format.reference(META) }], "default": {},
             "description": "Standard object's metadata." }),
-    });
+        },
+    );
     if let Some(map) = schema.as_object_mut() {
         map.insert(GVK.to_owned(), json!([gvk(resource, version)]));
     }
@@ -234,9 +235,7 @@ fn to_v2(schema: &mut Value) {
     for field in ["anyOf", "oneOf", "not", "nullable"] {
         map.shift_remove(field);
     }
-    if map.get("x-kubernetes-preserve-unknown-fields") == Some(&json!(true))
-        && !map.contains_key("properties")
-    {
+    if map.get("x-kubernetes-preserve-unknown-fields") == Some(&json!(true)) && !map.contains_key("properties") {
         map.shift_remove("type");
     }
     for field in ["properties"] {
@@ -252,13 +251,7 @@ fn to_v2(schema: &mut Value) {
 }
 
 /// The paths of a kind, with the little that clients read there: the kind, and that writes take these parameters.
-fn add_paths(
-    resource: &Resource,
-    version: &Version,
-    format: Format,
-    type_name: &str,
-    paths: &mut Map<String, Value>,
-) {
+fn add_paths(resource: &Resource, version: &Version, format: Format, type_name: &str, paths: &mut Map<String, Value>) {
     let prefix = if resource.key.group.is_empty() {
         format!("/api/{}", version.name)
     } else {

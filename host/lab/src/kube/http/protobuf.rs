@@ -113,9 +113,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value, ApiError> {
         }
     }
     let type_name = builtin::type_of(&api_version, &kind).ok_or_else(|| {
-        ApiError::bad_request(format!(
-            "no kind {kind:?} is registered for version {api_version:?} in protobuf"
-        ))
+        ApiError::bad_request(format!("no kind {kind:?} is registered for version {api_version:?} in protobuf"))
     })?;
     let mut object = Map::new();
     object.insert("apiVersion".to_owned(), json!(api_version));
@@ -124,12 +122,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<Value, ApiError> {
     Ok(Value::Object(object))
 }
 
-fn message(
-    bytes: &[u8],
-    type_name: &str,
-    into: &mut Map<String, Value>,
-    depth: usize,
-) -> Result<(), ApiError> {
+fn message(bytes: &[u8], type_name: &str, into: &mut Map<String, Value>, depth: usize) -> Result<(), ApiError> {
     if depth > DEPTH {
         return Err(malformed());
     }
@@ -147,9 +140,7 @@ fn message(
         }
         let declared = field.declared;
         if let Some(items) = declared.strip_prefix('[').and_then(|t| t.strip_suffix(']')) {
-            let list = into
-                .entry(field.name)
-                .or_insert_with(|| Value::Array(Vec::new()));
+            let list = into.entry(field.name).or_insert_with(|| Value::Array(Vec::new()));
             if let (Value::Array(list), Some(item)) = (list, one(wire, items, true, depth)?) {
                 list.push(item);
             }
@@ -158,9 +149,7 @@ fn message(
                 return Err(malformed());
             };
             let (key, value) = entry(bytes, values, depth)?;
-            let map = into
-                .entry(field.name)
-                .or_insert_with(|| Value::Object(Map::new()));
+            let map = into.entry(field.name).or_insert_with(|| Value::Object(Map::new()));
             if let Value::Object(map) = map {
                 map.insert(key, value);
             }
@@ -200,25 +189,12 @@ fn entry(bytes: &[u8], values: &str, depth: usize) -> Result<(String, Value), Ap
 }
 
 /// One value; `None`: a zero that stands for nothing, which is all unless `zero_counts`.
-fn one(
-    wire: Wire<'_>,
-    declared: &str,
-    zero_counts: bool,
-    depth: usize,
-) -> Result<Option<Value>, ApiError> {
+fn one(wire: Wire<'_>, declared: &str, zero_counts: bool, depth: usize) -> Result<Option<Value>, ApiError> {
     let value = match (declared, wire) {
-        ("string", Wire::Bytes(bytes)) => {
-            (zero_counts || !bytes.is_empty()).then_some(json!(text(bytes)?))
-        }
-        ("bytes", Wire::Bytes(bytes)) => {
-            Some(json!(base64::engine::general_purpose::STANDARD.encode(bytes)))
-        }
-        ("int" | "int32", Wire::Varint(number)) => {
-            (zero_counts || number != 0).then_some(json!(number.cast_signed()))
-        }
-        ("bool", Wire::Varint(number)) => {
-            (zero_counts || number != 0).then_some(json!(number != 0))
-        }
+        ("string", Wire::Bytes(bytes)) => (zero_counts || !bytes.is_empty()).then_some(json!(text(bytes)?)),
+        ("bytes", Wire::Bytes(bytes)) => Some(json!(base64::engine::general_purpose::STANDARD.encode(bytes))),
+        ("int" | "int32", Wire::Varint(number)) => (zero_counts || number != 0).then_some(json!(number.cast_signed())),
+        ("bool", Wire::Varint(number)) => (zero_counts || number != 0).then_some(json!(number != 0)),
         ("number", Wire::Fixed64(bits)) => Some(json!(f64::from_bits(bits))),
         ("time", Wire::Bytes(bytes)) => time(bytes)?,
         ("quantity", Wire::Bytes(bytes)) => {

@@ -12,18 +12,11 @@ pub(crate) struct Query {
 
 impl Query {
     pub(crate) fn parse(text: &str) -> Self {
-        Self {
-            pairs: url::form_urlencoded::parse(text.as_bytes())
-                .into_owned()
-                .collect(),
-        }
+        Self { pairs: url::form_urlencoded::parse(text.as_bytes()).into_owned().collect() }
     }
 
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.pairs
-            .iter()
-            .find(|(key, value)| key == name && !value.is_empty())
-            .map(|(_, value)| value.as_str())
+        self.pairs.iter().find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.as_str())
     }
 
     pub(crate) fn flag(&self, name: &str) -> bool {
@@ -45,9 +38,7 @@ impl Query {
     pub(crate) fn labels(&self) -> Result<LabelSelector, ApiError> {
         self.get("labelSelector").map_or_else(
             || Ok(LabelSelector::everything()),
-            |text| {
-                LabelSelector::parse(text).map_err(|error| ApiError::bad_request(error.to_string()))
-            },
+            |text| LabelSelector::parse(text).map_err(|error| ApiError::bad_request(error.to_string())),
         )
     }
 
@@ -60,10 +51,9 @@ impl Query {
         match self.get("dryRun") {
             None => Ok(false),
             Some("All") => Ok(true),
-            Some(other) => Err(invalid_option(
-                "dryRun",
-                &format!("Unsupported value: {other:?}: supported values: \"All\""),
-            )),
+            Some(other) => {
+                Err(invalid_option("dryRun", &format!("Unsupported value: {other:?}: supported values: \"All\"")))
+            }
         }
     }
 

@@ -59,9 +59,7 @@ pub(crate) fn warn(mut response: Response<Body>, warnings: &[String]) -> Respons
 }
 
 /// A body that comes in pieces.
-pub(crate) fn stream(
-    pieces: impl futures::Stream<Item = Bytes> + Send + 'static,
-) -> Response<Body> {
+pub(crate) fn stream(pieces: impl futures::Stream<Item = Bytes> + Send + 'static) -> Response<Body> {
     use futures::StreamExt;
     let frames = pieces.map(|piece| Ok::<_, Infallible>(hyper::body::Frame::data(piece)));
     let mut response = Response::new(http_body_util::StreamBody::new(frames).boxed_unsync());

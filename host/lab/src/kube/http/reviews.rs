@@ -61,15 +61,10 @@ impl Api {
         resource: &Arc<Resource>,
         place: &Address,
     ) -> Result<Response<Body>, ApiError> {
-        let account = self
-            .store
-            .find(resource, place)
-            .ok_or_else(|| ApiError::not_found(&resource.key, &place.name))?;
+        let account =
+            self.store.find(resource, place).ok_or_else(|| ApiError::not_found(&resource.key, &place.name))?;
         let asked_for = read_body(asked)?;
-        let seconds = asked_for
-            .pointer("/spec/expirationSeconds")
-            .and_then(Value::as_i64)
-            .unwrap_or(3600);
+        let seconds = asked_for.pointer("/spec/expirationSeconds").and_then(Value::as_i64).unwrap_or(3600);
         let now = self.store.clock().now();
         let expires = jiff::Timestamp::from_second(now.as_second().saturating_add(seconds)).unwrap_or(now);
         Ok(respond::json(

@@ -25,10 +25,7 @@ pub(crate) enum Route {
 fn decoded(part: &str) -> String {
     // A plus sign in a path is a plus sign.
     let escaped = part.replace('+', "%2B");
-    url::form_urlencoded::parse(escaped.as_bytes())
-        .next()
-        .map(|(key, _)| key.into_owned())
-        .unwrap_or_default()
+    url::form_urlencoded::parse(escaped.as_bytes()).next().map(|(key, _)| key.into_owned()).unwrap_or_default()
 }
 
 impl Route {
@@ -69,12 +66,9 @@ impl Route {
             ("namespaces", [name, sub]) if matches!(sub.as_str(), "status" | "finalize") => {
                 target(None, "namespaces", Some(name), Some(sub))
             }
-            ("namespaces", [namespace, plural, tail @ ..]) => target(
-                Some(namespace.clone()),
-                plural,
-                tail.first(),
-                tail.get(1),
-            ),
+            ("namespaces", [namespace, plural, tail @ ..]) => {
+                target(Some(namespace.clone()), plural, tail.first(), tail.get(1))
+            }
             (plural, tail) => target(None, plural, tail.first(), tail.get(1)),
         }))
     }

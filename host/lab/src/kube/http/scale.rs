@@ -21,11 +21,7 @@ fn steps(path: &str) -> Vec<&str> {
 
 fn scale_of(object: &Value, paths: &ScalePaths) -> Value {
     let number = |path: &str| {
-        steps(path)
-            .iter()
-            .try_fold(object, |value, step| value.get(*step))
-            .and_then(Value::as_i64)
-            .unwrap_or_default()
+        steps(path).iter().try_fold(object, |value, step| value.get(*step)).and_then(Value::as_i64).unwrap_or_default()
     };
     let selector = paths
         .selector
@@ -78,10 +74,8 @@ impl Api {
         paths: &ScalePaths,
     ) -> Result<Response<Body>, ApiError> {
         if asked.method == Method::GET {
-            let found = self
-                .store
-                .find(resource, place)
-                .ok_or_else(|| ApiError::not_found(&resource.key, &place.name))?;
+            let found =
+                self.store.find(resource, place).ok_or_else(|| ApiError::not_found(&resource.key, &place.name))?;
             let found = in_version(resource, version, &found);
             return Ok(respond::json(200, &scale_of(&found, paths)));
         }
@@ -101,9 +95,7 @@ impl Api {
             let current = scale_of(old, paths);
             let wanted = match &change {
                 None => replacement.clone(),
-                Some(Patch::Json(operations)) => {
-                    patch::json(&current, operations, resource, &place.name)?
-                }
+                Some(Patch::Json(operations)) => patch::json(&current, operations, resource, &place.name)?,
                 Some(Patch::Merge(part) | Patch::Strategic(part)) => patch::merge(&current, part),
                 Some(Patch::Apply { object, .. }) => patch::merge(&current, object),
             };

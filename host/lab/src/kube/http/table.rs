@@ -21,10 +21,7 @@ pub(super) fn of(
     headed: bool,
     now: Timestamp,
 ) -> Value {
-    let declared = resource
-        .version(version)
-        .map(|version| version.columns.as_slice())
-        .unwrap_or_default();
+    let declared = resource.version(version).map(|version| version.columns.as_slice()).unwrap_or_default();
     let built_in = if resource.custom { None } else { columns::of(&resource.key) };
     let mut definitions = vec![json!({
         "name": "Name", "type": "string", "format": "name", "priority": 0,
@@ -65,12 +62,7 @@ fn age_definition() -> Value {
         "description": "How long ago the object was created."})
 }
 
-fn cells(
-    value: &Value,
-    built_in: Option<&[BuiltInColumn]>,
-    declared: &[Column],
-    now: Timestamp,
-) -> Vec<Value> {
+fn cells(value: &Value, built_in: Option<&[BuiltInColumn]>, declared: &[Column], now: Timestamp) -> Vec<Value> {
     let mut cells = vec![json!(object::name(value))];
     match built_in {
         Some(list) => cells.extend(list.iter().map(|column| (column.cell)(value, now))),
@@ -87,11 +79,7 @@ fn custom_cell(value: &Value, column: &Column, now: Timestamp) -> Value {
         return if column.column_type == "date" { json!("<unknown>") } else { Value::Null };
     };
     match column.column_type.as_str() {
-        "date" => json!(
-            first
-                .as_str()
-                .map_or_else(|| "<unknown>".to_owned(), |text| columns::since(text, now))
-        ),
+        "date" => json!(first.as_str().map_or_else(|| "<unknown>".to_owned(), |text| columns::since(text, now))),
         "integer" => first.as_i64().map_or(Value::Null, |number| json!(number)),
         "number" => first.as_f64().map_or(Value::Null, |number| json!(number)),
         "boolean" => first.as_bool().map_or(Value::Null, |flag| json!(flag)),

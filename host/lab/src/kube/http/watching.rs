@@ -56,10 +56,7 @@ impl View {
     fn bookmark(&self, version: u64, end_of_initial: bool) -> Bytes {
         let mut metadata = json!({ "resourceVersion": version.to_string() });
         if let (true, Some(map)) = (end_of_initial, metadata.as_object_mut()) {
-            map.insert(
-                "annotations".to_owned(),
-                json!({"k8s.io/initial-events-end": "true"}),
-            );
+            map.insert("annotations".to_owned(), json!({"k8s.io/initial-events-end": "true"}));
         }
         let object = json!({
             "kind": self.resource.kind, "apiVersion": self.resource.api_version(&self.version),
@@ -82,10 +79,7 @@ impl View {
             return None;
         }
         let now = self.query.matches(&event.object);
-        let before = event
-            .previous
-            .as_ref()
-            .is_some_and(|previous| self.query.matches(previous));
+        let before = event.previous.as_ref().is_some_and(|previous| self.query.matches(previous));
         match event.event_type {
             EventType::Deleted => before.then(|| self.line("DELETED", &event.object)),
             EventType::Added | EventType::Modified => match (before, now) {
@@ -94,10 +88,8 @@ impl View {
                 (true, false) => {
                     // The object as it was, at the version at which it left.
                     let mut last = event.previous.as_deref().cloned().unwrap_or_default();
-                    crate::kube::object::metadata(&mut last).insert(
-                        "resourceVersion".to_owned(),
-                        json!(event.resource_version.to_string()),
-                    );
+                    crate::kube::object::metadata(&mut last)
+                        .insert("resourceVersion".to_owned(), json!(event.resource_version.to_string()));
                     Some(self.line("DELETED", &Arc::new(last)))
                 }
                 (false, false) => None,
@@ -180,19 +172,9 @@ impl Api {
                 None
             }
         };
-        let lasts = asked
-            .query
-            .number("timeoutSeconds")?
-            .map_or(LASTS, Duration::from_secs);
+        let lasts = asked.query.number("timeoutSeconds")?.map_or(LASTS, Duration::from_secs);
         let now = Instant::now();
-        let stream = Stream {
-            view,
-            watch,
-            ready,
-            bookmarks,
-            next_bookmark: now + BOOKMARKS,
-            ends: now + lasts,
-        };
+        let stream = Stream { view, watch, ready, bookmarks, next_bookmark: now + BOOKMARKS, ends: now + lasts };
         Ok(respond::stream(futures::stream::unfold(stream, next)))
     }
 }

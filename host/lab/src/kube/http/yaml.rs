@@ -1,13 +1,12 @@
-//! Bodies in YAML, as server-side apply may send them.
+//! Bodies that may be YAML: server-side apply, and objects sent as `application/yaml`.
 
 use serde_json::Value;
 
 use crate::kube::error::ApiError;
 
-/// Reads one document; JSON is YAML too.
+/// Reads a body that is called YAML. All known clients send JSON under that name, which is YAML too, and only that is read.
 pub(super) fn read(bytes: &[u8]) -> Result<Value, ApiError> {
-    if let Ok(value) = serde_json::from_slice(bytes) {
-        return Ok(value);
-    }
-    Err(ApiError::bad_request("the object provided is not JSON"))
+    serde_json::from_slice(bytes).map_err(|error| {
+        ApiError::bad_request(format!("the body has to be YAML that is JSON, as clients send it: {error}"))
+    })
 }

@@ -10,12 +10,7 @@ use super::error::{ApiError, Reason};
 use super::resource::Resource;
 
 /// Applies a JSON patch (RFC 6902).
-pub(crate) fn json(
-    old: &Value,
-    operations: &Value,
-    resource: &Resource,
-    name: &str,
-) -> Result<Value, ApiError> {
+pub(crate) fn json(old: &Value, operations: &Value, resource: &Resource, name: &str) -> Result<Value, ApiError> {
     let patch: json_patch::Patch = serde_json::from_value(operations.clone())
         .map_err(|error| ApiError::bad_request(format!("error decoding patch: {error}")))?;
     let mut new = old.clone();

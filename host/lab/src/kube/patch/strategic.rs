@@ -58,9 +58,7 @@ fn merge_maps(
             continue;
         }
         let merged = match (new.get(name), value) {
-            (Some(Value::Object(old)), Value::Object(part)) => {
-                Value::Object(merge_maps(old, part, field)?)
-            }
+            (Some(Value::Object(old)), Value::Object(part)) => Value::Object(merge_maps(old, part, field)?),
             (None, Value::Object(part)) => Value::Object(merge_maps(&Map::new(), part, field)?),
             (old, Value::Array(part)) => {
                 let key = field.and_then(|field| field.strategy.merge_key.as_deref());
@@ -104,21 +102,10 @@ fn merge_scalars(old: &[Value], part: &[Value]) -> Vec<Value> {
     new
 }
 
-fn merge_lists(
-    old: &[Value],
-    part: &[Value],
-    key: &str,
-    items: Option<&Schema>,
-) -> Result<Vec<Value>, ApiError> {
-    let replaces = part
-        .iter()
-        .any(|item| directive(item) == Some("replace") && item.get(key).is_none());
+fn merge_lists(old: &[Value], part: &[Value], key: &str, items: Option<&Schema>) -> Result<Vec<Value>, ApiError> {
+    let replaces = part.iter().any(|item| directive(item) == Some("replace") && item.get(key).is_none());
     if replaces {
-        return Ok(part
-            .iter()
-            .filter(|item| directive(item).is_none())
-            .cloned()
-            .collect());
+        return Ok(part.iter().filter(|item| directive(item).is_none()).cloned().collect());
     }
     let mut new = old.to_vec();
     for item in part {
@@ -128,9 +115,7 @@ fn merge_lists(
             )));
         };
         let Some(id) = change.get(key) else {
-            return Err(ApiError::bad_request(format!(
-                "map: {item} does not contain declared merge key: {key}"
-            )));
+            return Err(ApiError::bad_request(format!("map: {item} does not contain declared merge key: {key}")));
         };
         if directive(item) == Some("delete") {
             new.retain(|other| other.get(key) != Some(id));
@@ -151,17 +136,11 @@ fn merge_lists(
 fn arrange(items: &mut [Value], order: &[Value], key: &str) {
     let rank = |item: &Value| {
         order.iter().position(|wanted| {
-            if key.is_empty() {
-                wanted == item
-            } else {
-                wanted.get(key).is_some() && wanted.get(key) == item.get(key)
-            }
+            if key.is_empty() { wanted == item } else { wanted.get(key).is_some() && wanted.get(key) == item.get(key) }
         })
     };
-    let mut named: Vec<(usize, Value)> = items
-        .iter()
-        .filter_map(|item| rank(item).map(|rank| (rank, item.clone())))
-        .collect();
+    let mut named: Vec<(usize, Value)> =
+        items.iter().filter_map(|item| rank(item).map(|rank| (rank, item.clone()))).collect();
     named.sort_by_key(|(rank, _)| *rank);
     let mut next = named.into_iter().map(|(_, item)| item);
     for item in items.iter_mut() {
@@ -205,19 +184,12 @@ mod tests {
                 "nodeSelector": {"$patch": "replace", "k": "v"},
             }),
         );
-        assert_eq!(
-            new,
-            json!({"containers": [{"name": "c"}, {"name": "b"}], "nodeSelector": {"k": "v"}})
-        );
+        assert_eq!(new, json!({"containers": [{"name": "c"}, {"name": "b"}], "nodeSelector": {"k": "v"}}));
     }
 
     #[test]
     fn an_item_without_its_merge_key_is_refused() {
-        let error = strategic(
-            &json!({}),
-            &json!({"containers": [{"image": "x"}]}),
-            &schema_of("core.v1.PodSpec"),
-        );
+        let error = strategic(&json!({}), &json!({"containers": [{"image": "x"}]}), &schema_of("core.v1.PodSpec"));
         assert!(error.unwrap_err().message.contains("merge key: name"));
     }
 }

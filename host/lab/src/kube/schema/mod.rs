@@ -111,10 +111,7 @@ pub(crate) struct Schema {
 impl Schema {
     /// A value of which nothing is known and everything kept.
     pub(crate) fn unknown() -> Arc<Self> {
-        Arc::new(Self {
-            preserve_unknown: true,
-            ..Self::default()
-        })
+        Arc::new(Self { preserve_unknown: true, ..Self::default() })
     }
 
     /// The schema of a field of a map, where one is declared.

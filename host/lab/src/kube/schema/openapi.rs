@@ -12,10 +12,7 @@ fn flag(schema: &Value, field: &str) -> bool {
 }
 
 fn count(schema: &Value, field: &str) -> Option<usize> {
-    schema
-        .get(field)
-        .and_then(Value::as_u64)
-        .and_then(|number| usize::try_from(number).ok())
+    schema.get(field).and_then(Value::as_u64).and_then(|number| usize::try_from(number).ok())
 }
 
 fn several(schema: &Value, field: &str) -> Vec<Arc<Schema>> {
@@ -58,11 +55,7 @@ impl Schema {
         let properties = schema
             .get("properties")
             .and_then(Value::as_object)
-            .map(|map| {
-                map.iter()
-                    .map(|(name, value)| (name.clone(), Arc::new(Self::read(value))))
-                    .collect()
-            })
+            .map(|map| map.iter().map(|(name, value)| (name.clone(), Arc::new(Self::read(value)))).collect())
             .unwrap_or_default();
         let additional = match schema.get("additionalProperties") {
             Some(Value::Bool(true)) => Some(Self::unknown()),
@@ -74,9 +67,7 @@ impl Schema {
             format: text("format").map(str::to_owned),
             properties,
             additional,
-            items: schema
-                .get("items")
-                .map(|items| Arc::new(Self::read(items))),
+            items: schema.get("items").map(|items| Arc::new(Self::read(items))),
             required: schema
                 .get("required")
                 .and_then(Value::as_array)
@@ -89,11 +80,7 @@ impl Schema {
             embedded: flag(schema, "x-kubernetes-embedded-resource"),
             nullable: flag(schema, "nullable"),
             default: schema.get("default").cloned(),
-            enumeration: schema
-                .get("enum")
-                .and_then(Value::as_array)
-                .cloned()
-                .unwrap_or_default(),
+            enumeration: schema.get("enum").and_then(Value::as_array).cloned().unwrap_or_default(),
             // Go's expressions are a subset of these but for a few escapes: one that cannot be compiled is not checked.
             pattern: text("pattern").map(|text| (text.to_owned(), Regex::new(text).ok())),
             bounds: Bounds {

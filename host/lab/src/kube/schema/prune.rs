@@ -12,11 +12,7 @@ pub(crate) fn prune(value: &mut Value, schema: &Schema, root: bool, removed: &mu
 }
 
 fn join(path: &str, name: &str) -> String {
-    if path.is_empty() {
-        name.to_owned()
-    } else {
-        format!("{path}.{name}")
-    }
+    if path.is_empty() { name.to_owned() } else { format!("{path}.{name}") }
 }
 
 fn walk(value: &mut Value, schema: &Schema, root: bool, path: &str, removed: &mut Vec<String>) {
@@ -33,13 +29,7 @@ fn walk(value: &mut Value, schema: &Schema, root: bool, path: &str, removed: &mu
     }
 }
 
-fn walk_map(
-    map: &mut Map<String, Value>,
-    schema: &Schema,
-    root: bool,
-    path: &str,
-    removed: &mut Vec<String>,
-) {
+fn walk_map(map: &mut Map<String, Value>, schema: &Schema, root: bool, path: &str, removed: &mut Vec<String>) {
     let object = root || schema.embedded;
     let keep_unknown = schema.keeps_unknown();
     let names: Vec<String> = map.keys().cloned().collect();

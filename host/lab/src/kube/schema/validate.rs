@@ -80,7 +80,15 @@ fn check(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
                 }
             }
             if schema.bounds.max_properties.is_some_and(|max| map.len() > max) {
-                causes.push(too(path, "TooMany", &format!("Too many: {}: must have at most {} items", map.len(), schema.bounds.max_properties.unwrap_or_default())));
+                causes.push(too(
+                    path,
+                    "TooMany",
+                    &format!(
+                        "Too many: {}: must have at most {} items",
+                        map.len(),
+                        schema.bounds.max_properties.unwrap_or_default()
+                    ),
+                ));
             }
             if let Some(min) = schema.bounds.min_properties.filter(|min| map.len() < *min) {
                 causes.push(body(path, value, &format!("should have at least {min} properties")));
@@ -110,11 +118,7 @@ fn body(path: &str, value: &Value, what: &str) -> Cause {
 }
 
 fn too(path: &str, reason: &str, message: &str) -> Cause {
-    Cause {
-        reason: format!("FieldValue{reason}"),
-        message: message.to_owned(),
-        field: path.to_owned(),
-    }
+    Cause { reason: format!("FieldValue{reason}"), message: message.to_owned(), field: path.to_owned() }
 }
 
 fn check_enumeration(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
@@ -130,21 +134,13 @@ fn check_enumeration(value: &Value, schema: &Schema, path: &str, causes: &mut Ve
         })
         .collect::<Vec<_>>()
         .join(", ");
-    causes.push(too(
-        path,
-        "NotSupported",
-        &format!("Unsupported value: {value}: supported values: {supported}"),
-    ));
+    causes.push(too(path, "NotSupported", &format!("Unsupported value: {value}: supported values: {supported}")));
 }
 
 fn check_string(value: &Value, text: &str, schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
     let length = text.chars().count();
     if let Some(max) = schema.bounds.max_length.filter(|max| length > *max) {
-        causes.push(too(
-            path,
-            "TooLong",
-            &format!("Too long: may not be more than {max} bytes"),
-        ));
+        causes.push(too(path, "TooLong", &format!("Too long: may not be more than {max} bytes")));
     }
     if let Some(min) = schema.bounds.min_length.filter(|min| length < *min) {
         causes.push(body(path, value, &format!("should be at least {min} chars long")));
@@ -205,11 +201,7 @@ fn check_number(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<Cau
 fn check_array(value: &Value, list: &[Value], schema: &Schema, path: &str, causes: &mut Vec<Cause>) {
     let bounds = &schema.bounds;
     if let Some(max) = bounds.max_items.filter(|max| list.len() > *max) {
-        causes.push(too(
-            path,
-            "TooMany",
-            &format!("Too many: {}: must have at most {max} items", list.len()),
-        ));
+        causes.push(too(path, "TooMany", &format!("Too many: {}: must have at most {max} items", list.len())));
     }
     if let Some(min) = bounds.min_items.filter(|min| list.len() < *min) {
         causes.push(body(path, value, &format!("should have at least {min} items")));
@@ -237,19 +229,13 @@ fn check_array(value: &Value, list: &[Value], schema: &Schema, path: &str, cause
         if !seen.insert(key) {
             let shown = match &schema.list {
                 ListType::Map(keys) => {
-                    let parts: serde_json::Map<String, Value> = keys
-                        .iter()
-                        .filter_map(|key| item.get(key).map(|v| (key.clone(), v.clone())))
-                        .collect();
+                    let parts: serde_json::Map<String, Value> =
+                        keys.iter().filter_map(|key| item.get(key).map(|v| (key.clone(), v.clone()))).collect();
                     Value::Object(parts).to_string()
                 }
                 _ => item.to_string(),
             };
-            causes.push(too(
-                &format!("{path}[{at}]"),
-                "Duplicate",
-                &format!("Duplicate value: {shown}"),
-            ));
+            causes.push(too(&format!("{path}[{at}]"), "Duplicate", &format!("Duplicate value: {shown}")));
         }
     }
 }

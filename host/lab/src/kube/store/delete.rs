@@ -1,11 +1,13 @@
 //! Taking objects away: finalizers, what depends on them, and namespaces.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::Store;
 use super::state::{Address, State};
-use crate::kube::kind::ResourceKey;
+use crate::kube::kind::{Kind, ResourceKey};
 use crate::kube::object;
 use crate::kube::resource::Resource;
 
@@ -60,8 +62,7 @@ impl State {
             mark(&mut next, &self.now(), resource.generation || resource.custom);
         }
         if namespace {
-            object::ensure_map(&mut next, &["status"])
-                .insert("phase".to_owned(), json!("Terminating"));
+            object::ensure_map(&mut next, &["status"]).insert("phase".to_owned(), json!("Terminating"));
         }
         if next != *current {
             self.put(resource, next);
@@ -110,9 +111,7 @@ impl State {
     /// A change that leaves a deleted object without finalizers removes it. Returns whether it did.
     pub(crate) fn settle_finalizers(&mut self, resource: &Resource, address: &Address) -> bool {
         let gone = self.get(&resource.key, address).is_some_and(|object| {
-            object::is_deleting(object)
-                && object::finalizers(object).is_empty()
-                && !is_namespace(resource)
+            object::is_deleting(object) && object::finalizers(object).is_empty() && !is_namespace(resource)
         });
         if gone {
             self.remove(resource, address);
@@ -206,11 +205,7 @@ impl State {
                 other == uid || !self.holds_uid(other)
             });
             if alone {
-                let how = if blocks(object, uid) {
-                    Propagation::Foreground
-                } else {
-                    Propagation::Background
-                };
+                let how = if blocks(object, uid) { Propagation::Foreground } else { Propagation::Background };
                 self.delete(&resource, &dependent, Some(how));
             } else {
                 self.disown(&resource, &dependent, uid);
@@ -240,16 +235,11 @@ impl State {
 
     pub(crate) fn settle_namespace(&mut self, namespace: &str) {
         let key = ResourceKey::new("", "namespaces");
-        let address = Address {
-            namespace: String::new(),
-            name: namespace.to_owned(),
-        };
+        let address = Address { namespace: String::new(), name: namespace.to_owned() };
         let Some(object) = self.get(&key, &address) else {
             return;
         };
-        let occupied = self
-            .resources()
-            .any(|r| r.namespaced && self.list(&r.key, Some(namespace)).next().is_some());
+        let occupied = self.resources().any(|r| r.namespaced && self.list(&r.key, Some(namespace)).next().is_some());
         if !object::is_deleting(object) || occupied || !object::finalizers(object).is_empty() {
             return;
         }
@@ -263,14 +253,10 @@ impl State {
     }
 
     fn delete_instances(&mut self, definition: &Value) {
-        let Some(resource) = defined(definition).and_then(|key| self.resource(&key).cloned())
-        else {
+        let Some(resource) = defined(definition).and_then(|key| self.resource(&key).cloned()) else {
             return;
         };
-        let instances: Vec<Address> = self
-            .list(&resource.key, None)
-            .map(|object| Address::of(object))
-            .collect();
+        let instances: Vec<Address> = self.list(&resource.key, None).map(|object| Address::of(object)).collect();
         for address in instances {
             self.delete(&resource, &address, Some(Propagation::Background));
         }
@@ -282,10 +268,7 @@ impl State {
             return;
         }
         let definitions = ResourceKey::new("apiextensions.k8s.io", "customresourcedefinitions");
-        let address = Address {
-            namespace: String::new(),
-            name: format!("{}.{}", key.plural, key.group),
-        };
+        let address = Address { namespace: String::new(), name: format!("{}.{}", key.plural, key.group) };
         let Some(resource) = self.resource(&definitions).cloned() else {
             return;
         };
@@ -300,6 +283,54 @@ impl State {
             self.put(&resource, next);
             self.settle_finalizers(&resource, &address);
         }
+    }
+}
+
+impl Store {
+    /// Deletes the objects none of whose owners is there, if they are among `suspects`: those that were so the last time.
+    ///
+    /// An owner of a kind that this cluster does not serve cannot be looked for: its dependents stay.
+    pub(crate) fn collect_strays(&self, suspects: &mut HashSet<String>) {
+        let strays: Vec<(Arc<Resource>, Address, String)> = {
+            let state = self.read();
+            let is_stray = |object: &Value| {
+                let owners = object::owners(object);
+                !owners.is_empty()
+                    && !object::is_deleting(object)
+                    && owners.iter().all(|owner| {
+                        let (group, _) = object::group_version(owner);
+                        let kind = Kind::of(group, object::kind(owner));
+                        let uid = owner.get("uid").and_then(Value::as_str).unwrap_or_default();
+                        state.resource_of(&kind).is_some() && !state.holds_uid(uid)
+                    })
+            };
+            state
+                .resources()
+                .flat_map(|resource| state.list(&resource.key, None).map(move |object| (resource, object)))
+                .filter(|(_, object)| is_stray(object))
+                .map(|(resource, object)| (Arc::clone(resource), Address::of(object), object::uid(object).to_owned()))
+                .collect()
+        };
+        let found: HashSet<String> = strays.iter().map(|(_, _, uid)| uid.clone()).collect();
+        for (resource, address, uid) in strays {
+            if !suspects.contains(&uid) {
+                continue;
+            }
+            let mut state = self.write();
+            // It may have been adopted, or replaced, since.
+            let still = state.get(&resource.key, &address).is_some_and(|object| {
+                object::uid(object) == uid
+                    && !object::owners(object)
+                        .iter()
+                        .filter_map(|owner| owner.get("uid").and_then(Value::as_str))
+                        .any(|owner| state.holds_uid(owner))
+            });
+            if still {
+                state.delete(&resource, &address, Some(Propagation::Background));
+            }
+            self.publish(state);
+        }
+        *suspects = found;
     }
 }
 

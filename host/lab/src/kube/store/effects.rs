@@ -46,10 +46,8 @@ impl State {
                 "ports": [{"name": "https", "port": 443, "protocol": "TCP", "targetPort": 6443}]},
             "status": {"loadBalancer": {}},
         }));
-        let groups: std::collections::BTreeSet<(String, String)> = self
-            .resources()
-            .flat_map(|r| r.versions.iter().map(|v| (r.key.group.clone(), v.name.clone())))
-            .collect();
+        let groups: std::collections::BTreeSet<(String, String)> =
+            self.resources().flat_map(|r| r.versions.iter().map(|v| (r.key.group.clone(), v.name.clone()))).collect();
         for (group, version) in groups {
             self.announce(&group, &version);
         }
@@ -131,10 +129,7 @@ impl State {
         let authority = self
             .get(
                 &ResourceKey::new("", "configmaps"),
-                &Address {
-                    namespace: "kube-system".to_owned(),
-                    name: "extension-apiserver-authentication".to_owned(),
-                },
+                &Address { namespace: "kube-system".to_owned(), name: "extension-apiserver-authentication".to_owned() },
             )
             .and_then(|map| map.pointer("/data/client-ca-file"))
             .cloned()

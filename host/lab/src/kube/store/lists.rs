@@ -24,9 +24,7 @@ pub(crate) struct ListQuery {
 
 impl ListQuery {
     pub(crate) fn matches(&self, object: &Value) -> bool {
-        self.namespace
-            .as_deref()
-            .is_none_or(|ns| crate::kube::object::namespace(object) == ns)
+        self.namespace.as_deref().is_none_or(|ns| crate::kube::object::namespace(object) == ns)
             && self.labels.matches(object)
             && self.fields.matches(object)
     }
@@ -48,12 +46,7 @@ impl Store {
         let mut items: Vec<Arc<Value>> = state
             .list(&resource.key, query.namespace.as_deref())
             .filter(|object| query.labels.matches(object) && query.fields.matches(object))
-            .filter(|object| {
-                query
-                    .after
-                    .as_ref()
-                    .is_none_or(|after| Address::of(object) > *after)
-            })
+            .filter(|object| query.after.as_ref().is_none_or(|after| Address::of(object) > *after))
             .cloned()
             .collect();
         let resource_version = state.latest();
@@ -61,15 +54,8 @@ impl Store {
         let limit = query.limit.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
         let remaining = items.len().saturating_sub(limit);
         items.truncate(limit);
-        let next = (remaining > 0)
-            .then(|| items.last().map(|last| token(&Address::of(last))))
-            .flatten();
-        Listed {
-            items,
-            resource_version,
-            next,
-            remaining,
-        }
+        let next = (remaining > 0).then(|| items.last().map(|last| token(&Address::of(last)))).flatten();
+        Listed { items, resource_version, next, remaining }
     }
 }
 
@@ -81,13 +67,8 @@ fn token(last: &Address) -> String {
 /// Reads the `continue` parameter.
 pub(crate) fn read_token(text: &str) -> Result<Address, ApiError> {
     let invalid = || ApiError::bad_request("continue key is not valid: it was not made by this server");
-    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD
-        .decode(text)
-        .map_err(|_| invalid())?;
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).map_err(|_| invalid())?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
     let part = |at: &str| value.pointer(at).and_then(Value::as_str).map(str::to_owned);
-    Ok(Address {
-        namespace: part("/start/0").ok_or_else(invalid)?,
-        name: part("/start/1").ok_or_else(invalid)?,
-    })
+    Ok(Address { namespace: part("/start/0").ok_or_else(invalid)?, name: part("/start/1").ok_or_else(invalid)? })
 }

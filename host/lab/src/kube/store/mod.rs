@@ -8,6 +8,8 @@ mod delete;
 mod effects;
 mod lists;
 mod state;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod write;
 
@@ -65,9 +67,7 @@ struct Inner {
 
 impl std::fmt::Debug for Store {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Store")
-            .field("latest", &self.latest())
-            .finish_non_exhaustive()
+        f.debug_struct("Store").field("latest", &self.latest()).finish_non_exhaustive()
     }
 }
 
@@ -83,27 +83,16 @@ impl Store {
         state.begin(ca_pem);
         let (latest, _) = channel::channel(state.latest());
         Self {
-            inner: Arc::new(Inner {
-                state: RwLock::new(state),
-                latest,
-                admissions: RwLock::new(Vec::new()),
-                clock,
-            }),
+            inner: Arc::new(Inner { state: RwLock::new(state), latest, admissions: RwLock::new(Vec::new()), clock }),
         }
     }
 
     fn read(&self) -> RwLockReadGuard<'_, State> {
-        self.inner
-            .state
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.state.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn write(&self) -> RwLockWriteGuard<'_, State> {
-        self.inner
-            .state
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
+        self.inner.state.write().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells watches and controllers what the write under `state` has done.
@@ -153,11 +142,7 @@ impl Store {
     /// Has `admission` look at objects of `kind` before they are stored through the API or by [`Store::create`],
     /// [`Store::update`], [`Store::patch`] and [`Store::delete`]. [`Store::mutate`] is not looked at.
     pub fn register_admission(&self, kind: Kind, admission: Arc<dyn Admission>) {
-        self.inner
-            .admissions
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .push((kind, admission));
+        self.inner.admissions.write().unwrap_or_else(PoisonError::into_inner).push((kind, admission));
     }
 
     fn admissions_for(&self, kind: &Kind) -> Vec<Arc<dyn Admission>> {
@@ -178,11 +163,7 @@ impl Store {
 
     /// Every kind that this cluster stores objects of.
     pub fn kinds(&self) -> Vec<Kind> {
-        self.read()
-            .resources()
-            .filter(|resource| resource.stored)
-            .map(|resource| resource.type_of())
-            .collect()
+        self.read().resources().filter(|resource| resource.stored).map(|resource| resource.type_of()).collect()
     }
 
     pub(crate) fn resources(&self) -> Vec<Arc<Resource>> {
@@ -194,12 +175,10 @@ impl Store {
     }
 
     pub(crate) fn resource_of(&self, kind: &Kind) -> Result<Arc<Resource>, ApiError> {
-        self.read().resource_of(kind).cloned().ok_or_else(|| {
-            ApiError::new(
-                super::error::Reason::NotFound,
-                format!("no matches for kind {kind}"),
-            )
-        })
+        self.read()
+            .resource_of(kind)
+            .cloned()
+            .ok_or_else(|| ApiError::new(super::error::Reason::NotFound, format!("no matches for kind {kind}")))
     }
 
     pub(crate) fn find(&self, resource: &Resource, address: &Address) -> Option<Arc<Value>> {
@@ -211,18 +190,11 @@ impl Store {
         let state = self.read();
         let resource = state.resource_of(kind)?;
         let address = address(resource, namespace, name);
-        state
-            .get(&resource.key, &address)
-            .map(|object| (**object).clone())
+        state.get(&resource.key, &address).map(|object| (**object).clone())
     }
 
     /// The objects of a kind, by namespace and name; `namespace` `None`: of all namespaces.
-    pub fn list(
-        &self,
-        kind: &Kind,
-        namespace: Option<&str>,
-        selector: &LabelSelector,
-    ) -> Vec<Value> {
+    pub fn list(&self, kind: &Kind, namespace: Option<&str>, selector: &LabelSelector) -> Vec<Value> {
         let state = self.read();
         let Some(resource) = state.resource_of(kind) else {
             return Vec::new();
@@ -250,9 +222,7 @@ impl Store {
         let kind = Kind::of(group, object::kind(value));
         let resource = self.resource_of(&kind)?;
         if resource.version(version).is_none() {
-            return Err(ApiError::bad_request(format!(
-                "no matches for kind {kind} in version {version:?}"
-            )));
+            return Err(ApiError::bad_request(format!("no matches for kind {kind} in version {version:?}")));
         }
         Ok((resource, Request::by(CONTROLLER, version)))
     }
@@ -319,10 +289,7 @@ impl Store {
         let (resource, mut request) = self.resource_of_object(&value)?;
         manager.clone_into(&mut request.manager);
         let address = address(&resource, Some(object::namespace(&value)), object::name(&value));
-        let patch = Patch::Apply {
-            object: value,
-            force: true,
-        };
+        let patch = Patch::Apply { object: value, force: true };
         let outcome = self.patch_with(&resource, &address, &patch, &request)?;
         Ok((*outcome.object).clone())
     }
@@ -358,8 +325,7 @@ impl Store {
     ) -> Option<Value> {
         let resource = self.resource_of(kind).ok()?;
         let address = address(&resource, namespace, name);
-        self.mutate_with(&resource, &address, CONTROLLER, &mut change)
-            .map(|object| (*object).clone())
+        self.mutate_with(&resource, &address, CONTROLLER, &mut change).map(|object| (*object).clone())
     }
 }
 
@@ -370,8 +336,5 @@ pub(crate) fn address(resource: &Resource, namespace: Option<&str>, name: &str) 
         (true, "") => "default",
         (true, namespace) => namespace,
     };
-    Address {
-        namespace: namespace.to_owned(),
-        name: name.to_owned(),
-    }
+    Address { namespace: namespace.to_owned(), name: name.to_owned() }
 }

@@ -22,10 +22,7 @@ pub(crate) struct Address {
 
 impl Address {
     pub(crate) fn of(value: &Value) -> Self {
-        Self {
-            namespace: object::namespace(value).to_owned(),
-            name: object::name(value).to_owned(),
-        }
+        Self { namespace: object::namespace(value).to_owned(), name: object::name(value).to_owned() }
     }
 }
 
@@ -99,11 +96,7 @@ impl State {
     }
 
     /// The objects of a collection, by namespace and name.
-    pub(crate) fn list(
-        &self,
-        key: &ResourceKey,
-        namespace: Option<&str>,
-    ) -> impl Iterator<Item = &Arc<Value>> {
+    pub(crate) fn list(&self, key: &ResourceKey, namespace: Option<&str>) -> impl Iterator<Item = &Arc<Value>> {
         self.objects
             .get(key)
             .into_iter()
@@ -126,20 +119,14 @@ impl State {
 
     /// The objects that name this one as an owner.
     pub(crate) fn dependents_of(&self, uid: &str) -> Vec<(ResourceKey, Address)> {
-        self.dependents
-            .get(uid)
-            .map(|set| set.iter().cloned().collect())
-            .unwrap_or_default()
+        self.dependents.get(uid).map(|set| set.iter().cloned().collect()).unwrap_or_default()
     }
 
     fn index(&mut self, key: &ResourceKey, value: &Value) {
         let entry = (key.clone(), Address::of(value));
         for owner in object::owners(value) {
             if let Some(uid) = owner.get("uid").and_then(Value::as_str) {
-                self.dependents
-                    .entry(uid.to_owned())
-                    .or_default()
-                    .insert(entry.clone());
+                self.dependents.entry(uid.to_owned()).or_default().insert(entry.clone());
             }
         }
         self.by_uid.insert(object::uid(value).to_owned(), entry);
@@ -163,24 +150,15 @@ impl State {
     /// Stores an object under the next resource version and tells watchers.
     pub(crate) fn put(&mut self, resource: &Resource, mut value: Value) -> Arc<Value> {
         self.latest += 1;
-        object::metadata(&mut value)
-            .insert("resourceVersion".to_owned(), json!(self.latest.to_string()));
+        object::metadata(&mut value).insert("resourceVersion".to_owned(), json!(self.latest.to_string()));
         let value = Arc::new(value);
         let address = Address::of(&value);
-        let previous = self
-            .objects
-            .entry(resource.key.clone())
-            .or_default()
-            .insert(address, Arc::clone(&value));
+        let previous = self.objects.entry(resource.key.clone()).or_default().insert(address, Arc::clone(&value));
         if let Some(previous) = &previous {
             self.forget(&resource.key, previous);
         }
         self.index(&resource.key, &value);
-        let event_type = if previous.is_some() {
-            EventType::Modified
-        } else {
-            EventType::Added
-        };
+        let event_type = if previous.is_some() { EventType::Modified } else { EventType::Added };
         self.record(resource, event_type, Arc::clone(&value), previous);
         if event_type == EventType::Added && resource.kind == "Event" {
             self.drop_old_events(resource);
@@ -194,15 +172,9 @@ impl State {
         self.forget(&resource.key, &previous);
         self.latest += 1;
         let mut last = (*previous).clone();
-        object::metadata(&mut last)
-            .insert("resourceVersion".to_owned(), json!(self.latest.to_string()));
+        object::metadata(&mut last).insert("resourceVersion".to_owned(), json!(self.latest.to_string()));
         let last = Arc::new(last);
-        self.record(
-            resource,
-            EventType::Deleted,
-            Arc::clone(&last),
-            Some(previous),
-        );
+        self.record(resource, EventType::Deleted, Arc::clone(&last), Some(previous));
         Some(last)
     }
 
@@ -210,24 +182,14 @@ impl State {
         while self.count(&resource.key) > EVENTS_KEPT {
             let oldest = self
                 .list(&resource.key, None)
-                .min_by_key(|event| {
-                    object::resource_version(event)
-                        .parse::<u64>()
-                        .unwrap_or_default()
-                })
+                .min_by_key(|event| object::resource_version(event).parse::<u64>().unwrap_or_default())
                 .map(|event| Address::of(event));
             let Some(oldest) = oldest else { break };
             self.take(resource, &oldest);
         }
     }
 
-    fn record(
-        &mut self,
-        resource: &Resource,
-        event_type: EventType,
-        value: Arc<Value>,
-        previous: Option<Arc<Value>>,
-    ) {
+    fn record(&mut self, resource: &Resource, event_type: EventType, value: Arc<Value>, previous: Option<Arc<Value>>) {
         self.history.push_back(Arc::new(Event {
             resource_version: self.latest,
             event_type,
@@ -251,9 +213,7 @@ impl State {
         if version < self.forgotten {
             return Err(ApiError::expired());
         }
-        let start = self
-            .history
-            .partition_point(|event| event.resource_version <= version);
+        let start = self.history.partition_point(|event| event.resource_version <= version);
         Ok(self.history.iter().skip(start).cloned().collect())
     }
 }

@@ -53,23 +53,13 @@ impl Watch {
     pub(crate) fn new(store: Store, from: u64) -> Result<Self, ApiError> {
         let changed = store.changed();
         let waiting = store.since(from)?.into();
-        Ok(Self {
-            store,
-            changed,
-            seen: from,
-            waiting,
-        })
+        Ok(Self { store, changed, seen: from, waiting })
     }
 
     pub(crate) fn start(store: Store) -> Self {
         let changed = store.changed();
         let seen = store.latest();
-        Self {
-            store,
-            changed,
-            seen,
-            waiting: VecDeque::new(),
-        }
+        Self { store, changed, seen, waiting: VecDeque::new() }
     }
 
     /// The newest resource version that this watch has seen.

@@ -77,16 +77,10 @@ impl Store {
         body::decode(resource, request, &mut value, &mut warnings)?;
         let metadata = object::metadata(&mut value);
         if metadata.get("resourceVersion").and_then(Value::as_str).is_some_and(|v| !v.is_empty()) {
-            return Err(ApiError::bad_request(
-                "resourceVersion should not be set on objects to be created",
-            ));
+            return Err(ApiError::bad_request("resourceVersion should not be set on objects to be created"));
         }
         let generated = object::name(&value).is_empty();
-        let prefix = value
-            .pointer("/metadata/generateName")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
+        let prefix = value.pointer("/metadata/generateName").and_then(Value::as_str).unwrap_or_default().to_owned();
         if generated && prefix.is_empty() {
             return Err(ApiError::invalid(
                 &resource.key.group,
@@ -175,9 +169,7 @@ impl Store {
             if same(&stored, &next) {
                 return Ok(outcome(resource, request, stored, false, warnings));
             }
-            if let Some(object) =
-                self.commit(resource, address, Some(&stored), next, request.dry_run)?
-            {
+            if let Some(object) = self.commit(resource, address, Some(&stored), next, request.dry_run)? {
                 return Ok(outcome(resource, request, object, false, warnings));
             }
         }
@@ -195,13 +187,7 @@ impl Store {
     ) -> Result<Value, ApiError> {
         let version = served(resource, &request.version)?;
         let namespace = object::namespace(stored);
-        body::check_identity(
-            resource,
-            &request.version,
-            namespace,
-            Some(object::name(stored)),
-            &mut next,
-        )?;
+        body::check_identity(resource, &request.version, namespace, Some(object::name(stored)), &mut next)?;
         body::decode(resource, request, &mut next, warnings)?;
         let given = object::resource_version(&next);
         if !given.is_empty() && given != object::resource_version(stored) {
@@ -236,15 +222,11 @@ impl Store {
     ) -> Result<Outcome, ApiError> {
         let version = served(resource, &request.version)?;
         match change {
-            Patch::Apply { object, force } => {
-                self.apply_with(resource, address, object, *force, request)
-            }
+            Patch::Apply { object, force } => self.apply_with(resource, address, object, *force, request),
             Patch::Json(operations) => self.change_with(resource, address, request, &mut |old| {
                 patch::json(old, operations, resource, &address.name)
             }),
-            Patch::Merge(part) => self.change_with(resource, address, request, &mut |old| {
-                Ok(patch::merge(old, part))
-            }),
+            Patch::Merge(part) => self.change_with(resource, address, request, &mut |old| Ok(patch::merge(old, part))),
             Patch::Strategic(part) => {
                 if resource.custom {
                     return Err(ApiError::new(
@@ -252,9 +234,7 @@ impl Store {
                         "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
                     ));
                 }
-                self.change_with(resource, address, request, &mut |old| {
-                    patch::strategic(old, part, &version.schema)
-                })
+                self.change_with(resource, address, request, &mut |old| patch::strategic(old, part, &version.schema))
             }
         }
     }
@@ -273,13 +253,7 @@ impl Store {
         if wanted.pointer("/metadata/managedFields/0").is_some() {
             return Err(ApiError::bad_request("metadata.managedFields must be nil"));
         }
-        body::check_identity(
-            resource,
-            &request.version,
-            &address.namespace,
-            Some(&address.name),
-            &mut wanted,
-        )?;
+        body::check_identity(resource, &request.version, &address.namespace, Some(&address.name), &mut wanted)?;
         body::decode(resource, request, &mut wanted, &mut warnings)?;
         if version.status
             && !request.status
@@ -365,14 +339,8 @@ impl Store {
         let missing = || ApiError::not_found(&resource.key, &address.name);
         let stored = self.read().get(&resource.key, address).cloned().ok_or_else(missing)?;
         precondition(&stored)?;
-        if resource.is("", "namespaces")
-            && matches!(address.name.as_str(), "default" | "kube-system" | "kube-public")
-        {
-            return Err(ApiError::forbidden(
-                &resource.key,
-                &address.name,
-                "this namespace may not be deleted",
-            ));
+        if resource.is("", "namespaces") && matches!(address.name.as_str(), "default" | "kube-system" | "kube-public") {
+            return Err(ApiError::forbidden(&resource.key, &address.name, "this namespace may not be deleted"));
         }
         self.admit(resource, Operation::Delete, None, Some(&stored))?;
         if dry_run {
@@ -412,20 +380,12 @@ impl Store {
         Ok(Some(stored))
     }
 
-    fn check_namespace(
-        &self,
-        resource: &Resource,
-        namespace: &str,
-        name: &str,
-    ) -> Result<(), ApiError> {
+    fn check_namespace(&self, resource: &Resource, namespace: &str, name: &str) -> Result<(), ApiError> {
         if !resource.namespaced {
             return Ok(());
         }
         let key = ResourceKey::new("", "namespaces");
-        let place = Address {
-            namespace: String::new(),
-            name: namespace.to_owned(),
-        };
+        let place = Address { namespace: String::new(), name: namespace.to_owned() };
         let state = self.read();
         let Some(found) = state.get(&key, &place) else {
             return Err(ApiError::not_found(&key, namespace));
@@ -455,20 +415,18 @@ impl Store {
     ) -> Result<Value, ApiError> {
         let mut value = new;
         for admission in self.admissions_for(&resource.type_of()) {
-            let reviewed = admission
-                .review(operation, value.as_ref(), old)
-                .map_err(|why| {
-                    let hook = format!(
-                        "{}.{}.{}",
-                        if operation == Operation::Delete { "validation" } else { "default" },
-                        resource.singular,
-                        resource.key.group
-                    );
-                    ApiError::new(
-                        crate::kube::error::Reason::Forbidden,
-                        format!("admission webhook {hook:?} denied the request: {why}"),
-                    )
-                })?;
+            let reviewed = admission.review(operation, value.as_ref(), old).map_err(|why| {
+                let hook = format!(
+                    "{}.{}.{}",
+                    if operation == Operation::Delete { "validation" } else { "default" },
+                    resource.singular,
+                    resource.key.group
+                );
+                ApiError::new(
+                    crate::kube::error::Reason::Forbidden,
+                    format!("admission webhook {hook:?} denied the request: {why}"),
+                )
+            })?;
             if operation != Operation::Delete {
                 value = Some(reviewed);
             }
@@ -511,10 +469,7 @@ pub(crate) fn in_version(resource: &Resource, version: &str, object: &Arc<Value>
 
 fn to_storage(resource: &Resource, value: &mut Value) {
     if let Some(map) = value.as_object_mut() {
-        map.insert(
-            "apiVersion".to_owned(),
-            json!(resource.api_version(&resource.storage)),
-        );
+        map.insert("apiVersion".to_owned(), json!(resource.api_version(&resource.storage)));
     }
 }
 
@@ -525,11 +480,7 @@ fn outcome(
     created: bool,
     warnings: Vec<String>,
 ) -> Outcome {
-    Outcome {
-        object: in_version(resource, &request.version, &object),
-        created,
-        warnings,
-    }
+    Outcome { object: in_version(resource, &request.version, &object), created, warnings }
 }
 
 /// Whether two states differ in nothing but the times at which managers set their fields.
