@@ -42,7 +42,10 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             Err(why) => {
                 println!("cargo::warning=the plugin `{}` is not built in: {}", plugin.folder, first_error(&why));
-                println!("cargo::warning=see all of it with: cargo build -p {} --profile {PROFILE} --target {TARGET} --target-dir target/plugins", plugin.package);
+                println!(
+                    "cargo::warning=see all of it with: cargo build -p {} --profile {PROFILE} --target {TARGET} --target-dir target/plugins",
+                    plugin.package
+                );
                 format!(
                     "    BuiltIn {{ name: {:?}, digest: \"\", wasm: &[], native: &[], problem: Some({:?}) }},\n",
                     plugin.folder,
@@ -90,9 +93,14 @@ fn target_dir(out: &Path) -> PathBuf {
 fn add_target() -> Result<(), String> {
     let installed = cleaned(Command::new("rustup")).args(["target", "list", "--installed"]).output();
     match installed {
-        Ok(output) if output.status.success() && String::from_utf8_lossy(&output.stdout).lines().any(|l| l == TARGET) => Ok(()),
+        Ok(output)
+            if output.status.success() && String::from_utf8_lossy(&output.stdout).lines().any(|l| l == TARGET) =>
+        {
+            Ok(())
+        }
         Ok(output) if output.status.success() => {
-            let added = cleaned(Command::new("rustup")).args(["target", "add", TARGET]).output().map_err(|e| e.to_string())?;
+            let added =
+                cleaned(Command::new("rustup")).args(["target", "add", TARGET]).output().map_err(|e| e.to_string())?;
             if added.status.success() {
                 return Ok(());
             }
@@ -108,8 +116,12 @@ fn cleaned(mut command: Command) -> Command {
     for (key, _) in env::vars_os() {
         let Some(name) = key.to_str() else { continue };
         let cargo = name.starts_with("CARGO") && !KEPT.iter().any(|kept| name.starts_with(kept));
-        let compiler = name.starts_with("RUSTC") || name.starts_with("RUSTFLAGS") || name.starts_with("RUSTDOC") || name.starts_with("CLIPPY_");
-        let build = ["TARGET", "HOST", "OPT_LEVEL", "DEBUG", "PROFILE", "NUM_JOBS", "OUT_DIR", "MAKEFLAGS", "MFLAGS"].contains(&name);
+        let compiler = name.starts_with("RUSTC")
+            || name.starts_with("RUSTFLAGS")
+            || name.starts_with("RUSTDOC")
+            || name.starts_with("CLIPPY_");
+        let build = ["TARGET", "HOST", "OPT_LEVEL", "DEBUG", "PROFILE", "NUM_JOBS", "OUT_DIR", "MAKEFLAGS", "MFLAGS"]
+            .contains(&name);
         if cargo || compiler || build || name.starts_with("DEP_") {
             command.env_remove(&key);
         }
@@ -121,7 +133,18 @@ fn build(root: &Path, target_dir: &Path, plugin: &PluginFolder) -> Result<PathBu
     let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = cleaned(Command::new(cargo))
         .current_dir(root)
-        .args(["build", "--quiet", "--lib", "--package", &plugin.package, "--profile", PROFILE, "--target", TARGET, "--target-dir"])
+        .args([
+            "build",
+            "--quiet",
+            "--lib",
+            "--package",
+            &plugin.package,
+            "--profile",
+            PROFILE,
+            "--target",
+            TARGET,
+            "--target-dir",
+        ])
         .arg(target_dir)
         .output()
         .map_err(|e| format!("cargo does not start: {e}"))?;
@@ -144,10 +167,15 @@ fn embed(out: &Path, plugin: &PluginFolder, wasm: &Path) -> Result<String, Strin
     if !(native.exists() && fs::read_to_string(&mark).is_ok_and(|m| m == made_of)) {
         match precompile(&bytes, &target) {
             Ok(code) => fs::write(&native, code).map_err(|e| e.to_string())?,
-            Err(why) if target_is_host(&target) => return Err(format!("it is not a component that this engine compiles: {why}")),
+            Err(why) if target_is_host(&target) => {
+                return Err(format!("it is not a component that this engine compiles: {why}"));
+            }
             Err(why) => {
                 // The compiler knows the host's processor only; the plugin is then compiled where kedge runs.
-                println!("cargo::warning=the plugin `{}` is embedded without native code for {target}: {why}", plugin.folder);
+                println!(
+                    "cargo::warning=the plugin `{}` is embedded without native code for {target}: {why}",
+                    plugin.folder
+                );
                 fs::write(&native, []).map_err(|e| e.to_string())?;
             }
         }

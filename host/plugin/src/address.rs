@@ -27,7 +27,9 @@ impl AddressPolicy {
             v4 @ IpAddr::V4(_) => v4,
         };
         match address {
-            IpAddr::V4(v4) if v4.is_link_local() => Some("a link-local address, where clouds have their metadata service"),
+            IpAddr::V4(v4) if v4.is_link_local() => {
+                Some("a link-local address, where clouds have their metadata service")
+            }
             IpAddr::V4(v4) if v4.octets() == [100, 100, 100, 200] => Some("the address of a metadata service"),
             IpAddr::V4(v4) if v4.octets()[0] == 0 => Some("an unspecified address"),
             IpAddr::V4(v4) if v4.is_broadcast() || v4.octets()[0] >= 240 => Some("a broadcast or reserved address"),
@@ -47,8 +49,19 @@ mod tests {
     #[test]
     fn metadata_services_are_out_of_reach() {
         for bad in [
-            "169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "fd00:ec2::254", "100.100.100.200", "0.0.0.0",
-            "::", "224.0.0.1", "ff02::1", "255.255.255.255", "fe80::1", "240.0.0.1", "0.1.2.3",
+            "169.254.169.254",
+            "::ffff:169.254.169.254",
+            "64:ff9b::a9fe:a9fe",
+            "fd00:ec2::254",
+            "100.100.100.200",
+            "0.0.0.0",
+            "::",
+            "224.0.0.1",
+            "ff02::1",
+            "255.255.255.255",
+            "fe80::1",
+            "240.0.0.1",
+            "0.1.2.3",
         ] {
             assert!(AddressPolicy.refuses(bad.parse().unwrap()).is_some(), "{bad}");
         }

@@ -165,7 +165,8 @@ impl EngineAddress {
 
     async fn json<T: DeserializeOwned>(&self, path: &str) -> Result<T, EngineError> {
         let body = self.get(path).await?;
-        serde_json::from_slice(&body).map_err(|e| EngineError::Other(format!("the container engine's answer to `{path}` can't be read: {e}")))
+        serde_json::from_slice(&body)
+            .map_err(|e| EngineError::Other(format!("the container engine's answer to `{path}` can't be read: {e}")))
     }
 
     async fn get(&self, path: &str) -> Result<Bytes, EngineError> {
@@ -184,12 +185,17 @@ impl EngineAddress {
                     let stream = tokio::net::TcpStream::connect(address).await.map_err(|e| self.unreachable(&e))?;
                     self.exchange(stream, path).await
                 }
-                Self::Unusable(given) => Err(EngineError::Unreachable(format!("`DOCKER_HOST` is `{given}`; kedge can use `unix://` and `tcp://`"))),
+                Self::Unusable(given) => Err(EngineError::Unreachable(format!(
+                    "`DOCKER_HOST` is `{given}`; kedge can use `unix://` and `tcp://`"
+                ))),
             }
         };
-        tokio::time::timeout(TIME, exchange)
-            .await
-            .unwrap_or_else(|_| Err(EngineError::Unreachable(format!("the container engine at `{self}` did not answer within {} s", TIME.as_secs()))))
+        tokio::time::timeout(TIME, exchange).await.unwrap_or_else(|_| {
+            Err(EngineError::Unreachable(format!(
+                "the container engine at `{self}` did not answer within {} s",
+                TIME.as_secs()
+            )))
+        })
     }
 
     fn unreachable(&self, error: &std::io::Error) -> EngineError {
@@ -200,8 +206,10 @@ impl EngineAddress {
     where
         S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let broke = |e: hyper::Error| EngineError::Unreachable(format!("the container engine at `{self}` broke off: {e}"));
-        let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
+        let broke =
+            |e: hyper::Error| EngineError::Unreachable(format!("the container engine at `{self}` broke off: {e}"));
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(TokioIo::new(stream)).await.map_err(broke)?;
         // The connection is driven here, so that nothing is left behind.
         tokio::pin!(connection);
         let work = async {
@@ -219,7 +227,11 @@ impl EngineAddress {
             if status.is_success() {
                 return Ok(body);
             }
-            Err(EngineError::Other(format!("the container engine answered `{path}` with status {}: {}", status.as_u16(), String::from_utf8_lossy(&body).trim())))
+            Err(EngineError::Other(format!(
+                "the container engine answered `{path}` with status {}: {}",
+                status.as_u16(),
+                String::from_utf8_lossy(&body).trim()
+            )))
         };
         tokio::pin!(work);
         let mut open = true;
@@ -242,7 +254,9 @@ mod tests {
 
     #[test]
     fn the_address_comes_from_docker_host() {
-        let at = |value: Option<&str>| EngineAddress::from_lookup(|name| value.filter(|_| name == "DOCKER_HOST").map(str::to_owned));
+        let at = |value: Option<&str>| {
+            EngineAddress::from_lookup(|name| value.filter(|_| name == "DOCKER_HOST").map(str::to_owned))
+        };
         assert_eq!(at(None), EngineAddress::Socket("/var/run/docker.sock".into()));
         assert_eq!(at(Some("unix:///run/x.sock")), EngineAddress::Socket("/run/x.sock".into()));
         assert_eq!(at(Some("tcp://10.0.0.1:2375")), EngineAddress::Tcp("10.0.0.1:2375".into()));
@@ -256,7 +270,8 @@ mod tests {
             while let Ok((mut stream, _)) = listener.accept().await {
                 let mut buffer = [0; 4096];
                 let _ = stream.read(&mut buffer).await;
-                let text = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+                let text =
+                    format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
                 let _ = stream.write_all(text.as_bytes()).await;
             }
         });
@@ -283,7 +298,9 @@ mod tests {
     #[tokio::test]
     async fn an_absent_engine_is_unreachable() {
         let nobody = EngineAddress::Socket("/nonexistent/docker.sock".into());
-        assert!(matches!(nobody.ping().await, Err(EngineError::Unreachable(why)) if why.contains("/nonexistent/docker.sock")));
+        assert!(
+            matches!(nobody.ping().await, Err(EngineError::Unreachable(why)) if why.contains("/nonexistent/docker.sock"))
+        );
         assert!(matches!(EngineAddress::Unusable("ssh://x".into()).ping().await, Err(EngineError::Unreachable(_))));
     }
 }

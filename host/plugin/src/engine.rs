@@ -41,7 +41,11 @@ impl Engine {
     }
 
     /// Resolves a component's imports.
-    pub(crate) fn link(&self, contract: &'static dyn Contract, component: &Component) -> wasmtime::Result<InstancePre<State>> {
+    pub(crate) fn link(
+        &self,
+        contract: &'static dyn Contract,
+        component: &Component,
+    ) -> wasmtime::Result<InstancePre<State>> {
         let index = contract::versions().iter().position(|c| c.name() == contract.name());
         let Some(slot) = index.and_then(|i| self.linkers.get(i)) else {
             return contract.linker(&self.engine)?.instantiate_pre(component);

@@ -40,7 +40,10 @@ pub struct Environment {
 
 impl std::fmt::Debug for Environment {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Environment").field("endpoints", &self.endpoints).field("secrets", &self.secrets).finish_non_exhaustive()
+        f.debug_struct("Environment")
+            .field("endpoints", &self.endpoints)
+            .field("secrets", &self.secrets)
+            .finish_non_exhaustive()
     }
 }
 
@@ -100,23 +103,29 @@ impl Environment {
 
 type Found = Result<EndpointTarget, String>;
 
-fn target(need: &EndpointNeed, documents: &[ProviderDocument], overrides: &BTreeMap<String, Override>) -> Result<Found, PluginError> {
+fn target(
+    need: &EndpointNeed,
+    documents: &[ProviderDocument],
+    overrides: &BTreeMap<String, Override>,
+) -> Result<Found, PluginError> {
     let Some(document) = documents.iter().find(|d| d.kind == need.kind) else {
         return Ok(Err(format!("the spec has no {}", need.kind)));
     };
     let place = |field: &str| format!("`{field}` of {} `{}`", need.kind, document.name);
     let server = match field(&document.body, &need.server_field) {
         Some(Value::String(server)) if !server.trim().is_empty() => server.trim(),
-        None | Some(Value::Null | Value::String(_)) => return Ok(Err(format!("{} is not set", place(&need.server_field)))),
+        None | Some(Value::Null | Value::String(_)) => {
+            return Ok(Err(format!("{} is not set", place(&need.server_field))));
+        }
         Some(_) => {
-            return Err(PluginError::Endpoint { endpoint: need.name.clone(), why: format!("{} is not a text", place(&need.server_field)) });
+            return Err(PluginError::Endpoint {
+                endpoint: need.name.clone(),
+                why: format!("{} is not a text", place(&need.server_field)),
+            });
         }
     };
-    let insecure = need
-        .insecure_field
-        .as_deref()
-        .and_then(|f| field(&document.body, f))
-        .is_some_and(|v| v == &Value::Bool(true));
+    let insecure =
+        need.insecure_field.as_deref().and_then(|f| field(&document.body, f)).is_some_and(|v| v == &Value::Bool(true));
     let thumbprint = need
         .thumbprint_field
         .as_deref()
@@ -129,10 +138,13 @@ fn target(need: &EndpointNeed, documents: &[ProviderDocument], overrides: &BTree
         Some(thumbprint) => Tls::Thumbprint(thumbprint.to_owned()),
         None => Tls::System,
     };
-    let mut target = EndpointTarget::parse(server, need.default_port, tls)
-        .map_err(|why| PluginError::Endpoint { endpoint: need.name.clone(), why: format!("{}: {why}", place(&need.server_field)) })?;
+    let mut target = EndpointTarget::parse(server, need.default_port, tls).map_err(|why| PluginError::Endpoint {
+        endpoint: need.name.clone(),
+        why: format!("{}: {why}", place(&need.server_field)),
+    })?;
     let with_port = format!("{}:{}", target.host, target.port);
-    if let Some(instead) = [server, target.host.as_str(), with_port.as_str()].iter().find_map(|key| overrides.get(*key)) {
+    if let Some(instead) = [server, target.host.as_str(), with_port.as_str()].iter().find_map(|key| overrides.get(*key))
+    {
         target.address = Some(instead.address);
         if let (Some(ca), false) = (&instead.ca_pem, insecure) {
             target.tls = Tls::Ca(ca.clone());
@@ -146,9 +158,10 @@ fn field<'a>(document: &'a Value, path: &str) -> Option<&'a Value> {
     path.split('.').try_fold(document, |value, step| {
         let (name, indexes) = step.split_once('[').map_or((step, ""), |(name, rest)| (name, rest));
         let value = if name.is_empty() { value } else { value.get(name)? };
-        indexes.split('[').filter(|i| !i.is_empty()).try_fold(value, |value, index| {
-            value.get(index.trim_end_matches(']').parse::<usize>().ok()?)
-        })
+        indexes
+            .split('[')
+            .filter(|i| !i.is_empty())
+            .try_fold(value, |value, index| value.get(index.trim_end_matches(']').parse::<usize>().ok()?))
     })
 }
 
@@ -160,7 +173,12 @@ mod tests {
     use crate::contract::sample::description;
 
     fn spec(body: Value) -> Vec<ProviderDocument> {
-        vec![ProviderDocument { api_version: "example/v1".into(), kind: "LabDatacenter".into(), name: "dc".into(), body }]
+        vec![ProviderDocument {
+            api_version: "example/v1".into(),
+            kind: "LabDatacenter".into(),
+            name: "dc".into(),
+            body,
+        }]
     }
 
     fn set_up(body: Value, overrides: &BTreeMap<String, Override>) -> Result<Environment, PluginError> {
@@ -173,8 +191,14 @@ mod tests {
         let get = |body| set_up(body, &none).unwrap().endpoints.remove("lab").unwrap();
         assert_eq!(get(json!({"spec": {"server": "lab.example"}})).tls, Tls::System);
         assert_eq!(get(json!({"spec": {"server": "lab.example:8443"}})).port, 8443);
-        assert_eq!(get(json!({"spec": {"server": "lab.example", "thumbprint": "AB"}})).tls, Tls::Thumbprint("AB".into()));
-        assert_eq!(get(json!({"spec": {"server": "lab.example", "thumbprint": "AB", "insecure": true}})).tls, Tls::Insecure);
+        assert_eq!(
+            get(json!({"spec": {"server": "lab.example", "thumbprint": "AB"}})).tls,
+            Tls::Thumbprint("AB".into())
+        );
+        assert_eq!(
+            get(json!({"spec": {"server": "lab.example", "thumbprint": "AB", "insecure": true}})).tls,
+            Tls::Insecure
+        );
         let absent = set_up(json!({"spec": {}}), &none).unwrap();
         assert_eq!(absent.absent["lab"], "`spec.server` of LabDatacenter `dc` is not set");
         let error = set_up(json!({"spec": {"server": "https://x"}}), &none).unwrap_err();
@@ -186,8 +210,14 @@ mod tests {
         let instead = Override { address: "127.0.0.1:4711".parse().unwrap(), ca_pem: Some("CA".into()) };
         for key in ["lab.example", "lab.example:443"] {
             let overrides = BTreeMap::from([(key.to_owned(), instead.clone())]);
-            let target = set_up(json!({"spec": {"server": "lab.example", "thumbprint": "AB"}}), &overrides).unwrap().endpoints["lab"].clone();
-            assert_eq!((target.host.as_str(), target.address, target.tls), ("lab.example", Some(instead.address), Tls::Ca("CA".into())));
+            let target = set_up(json!({"spec": {"server": "lab.example", "thumbprint": "AB"}}), &overrides)
+                .unwrap()
+                .endpoints["lab"]
+                .clone();
+            assert_eq!(
+                (target.host.as_str(), target.address, target.tls),
+                ("lab.example", Some(instead.address), Tls::Ca("CA".into()))
+            );
         }
     }
 

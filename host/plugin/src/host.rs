@@ -77,7 +77,8 @@ impl PluginHost {
                     });
                 }
                 let engine = self.engine()?;
-                let native = (!built_in.native.is_empty()).then(|| native::trusted_bytes(&engine.engine, built_in.native));
+                let native =
+                    (!built_in.native.is_empty()).then(|| native::trusted_bytes(&engine.engine, built_in.native));
                 let component = match native {
                     Some(Ok(component)) => component,
                     // Another processor than the build's, for example.
@@ -93,12 +94,18 @@ impl PluginHost {
                 let bytes = self.read(path)?;
                 let digest = inspect::digest(&bytes);
                 if let Some(expected) = entry.locked.as_ref().filter(|l| **l != digest) {
-                    return Err(PluginError::Changed { plugin: entry.name.clone(), expected: expected.clone(), found: digest });
+                    return Err(PluginError::Changed {
+                        plugin: entry.name.clone(),
+                        expected: expected.clone(),
+                        found: digest,
+                    });
                 }
                 let component = self.compile(&entry.name, bytes, &digest).await?;
                 self.finish(&entry.name, component, &digest, entry.origin.clone()).await
             }
-            Origin::Memory => Err(PluginError::NotFound { wanted: format!("`{}` in memory", entry.name), known: Vec::new() }),
+            Origin::Memory => {
+                Err(PluginError::NotFound { wanted: format!("`{}` in memory", entry.name), known: Vec::new() })
+            }
         }
     }
 
@@ -169,7 +176,9 @@ impl PluginHost {
         match &entry.origin {
             Origin::BuiltIn => inspect::inspect(&entry.name, self.built_in(entry)?.wasm, &self.limits),
             Origin::File(path) | Origin::Installed(path) => self.inspect_bytes(&entry.name, &self.read(path)?),
-            Origin::Memory => Err(PluginError::NotFound { wanted: format!("`{}` in memory", entry.name), known: Vec::new() }),
+            Origin::Memory => {
+                Err(PluginError::NotFound { wanted: format!("`{}` in memory", entry.name), known: Vec::new() })
+            }
         }
     }
 
@@ -222,7 +231,9 @@ impl PluginHost {
         let component = match compiled {
             Ok(Ok(component)) => component,
             Ok(Err(error)) => return Err(PluginError::Compile { plugin: name, why: format!("{error:#}") }),
-            Err(_) => return Err(PluginError::Compile { plugin: name, why: "the compiler stopped in the middle".to_owned() }),
+            Err(_) => {
+                return Err(PluginError::Compile { plugin: name, why: "the compiler stopped in the middle".to_owned() });
+            }
         };
         if let Some(cache) = &cache {
             cache.put(digest, &engine, &component)?;
@@ -230,13 +241,20 @@ impl PluginHost {
         Ok(component)
     }
 
-    async fn finish(&self, name: &str, component: Component, digest: &str, origin: Origin) -> Result<Plugin, PluginError> {
+    async fn finish(
+        &self,
+        name: &str,
+        component: Component,
+        digest: &str,
+        origin: Origin,
+    ) -> Result<Plugin, PluginError> {
         let engine = self.engine()?;
         let names = component.component_type();
         let imports: Vec<String> = names.imports(&engine.engine).map(|(name, _)| name.to_owned()).collect();
         let exports: Vec<String> = names.exports(&engine.engine).map(|(name, _)| name.to_owned()).collect();
         let contract = scan::judge(name, &imports, &exports)?;
-        let violation = |e: wasmtime::Error| PluginError::ContractViolation { plugin: name.to_owned(), why: format!("{e:#}") };
+        let violation =
+            |e: wasmtime::Error| PluginError::ContractViolation { plugin: name.to_owned(), why: format!("{e:#}") };
         let linked = engine.link(contract, &component).map_err(violation)?;
         let prepared = contract.prepare(linked).map_err(violation)?;
         let loaded = Loaded {

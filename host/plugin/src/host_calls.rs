@@ -4,6 +4,9 @@
 //! decides about it, does it, and records it. A recording of a session is the list of its calls and [`HostAnswer`]s; a
 //! replay answers from the list instead of [`HostCalls::perform`].
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -23,23 +26,45 @@ use crate::log_line::{self, LogLevel, LogSink};
 #[derive(Debug)]
 pub(crate) enum HostCall {
     /// A record for the log.
-    Log { level: LogLevel, message: String },
+    Log {
+        level: LogLevel,
+        message: String,
+    },
     /// Bytes written to the component's standard output or error.
-    Output { stream: &'static str, text: String },
+    Output {
+        stream: &'static str,
+        text: String,
+    },
     /// A preflight result.
-    Report { outcome: CheckOutcome },
+    Report {
+        outcome: CheckOutcome,
+    },
     /// An endpoint by name.
-    Open { name: String },
+    Open {
+        name: String,
+    },
     /// What the spec calls its server.
-    Server { endpoint: u32 },
+    Server {
+        endpoint: u32,
+    },
     /// Requests, side by side.
-    Send { endpoint: u32, requests: Vec<Result<Request, String>> },
+    Send {
+        endpoint: u32,
+        requests: Vec<Result<Request, String>>,
+    },
     /// Its certificate.
-    Certificate { endpoint: u32 },
+    Certificate {
+        endpoint: u32,
+    },
     /// Whether a secret has a value.
-    SecretAvailable { name: String },
+    SecretAvailable {
+        name: String,
+    },
     /// Whether two have the same.
-    SecretSame { a: String, b: String },
+    SecretSame {
+        a: String,
+        b: String,
+    },
     /// The container engine.
     EnginePing,
     EngineVersion,
@@ -179,12 +204,18 @@ impl HostCalls {
             (Grant::Environment { environment, outcomes }, _) => (environment, outcomes),
         };
         match call {
-            HostCall::Report { .. } if outcomes.is_none() => Some("results are reported during a preflight run alone".to_owned()),
-            HostCall::Open { name } if !environment.endpoints.contains_key(name) => Some(match environment.absent.get(name) {
-                Some(why) => format!("there is no server for `{name}`: {why}"),
-                None => format!("`{name}` is not an endpoint of the provider's description"),
-            }),
-            HostCall::EnginePing | HostCall::EngineVersion | HostCall::EngineInfo | HostCall::EngineNetworks if environment.engine.is_none() => {
+            HostCall::Report { .. } if outcomes.is_none() => {
+                Some("results are reported during a preflight run alone".to_owned())
+            }
+            HostCall::Open { name } if !environment.endpoints.contains_key(name) => {
+                Some(match environment.absent.get(name) {
+                    Some(why) => format!("there is no server for `{name}`: {why}"),
+                    None => format!("`{name}` is not an endpoint of the provider's description"),
+                })
+            }
+            HostCall::EnginePing | HostCall::EngineVersion | HostCall::EngineInfo | HostCall::EngineNetworks
+                if environment.engine.is_none() =>
+            {
                 Some("no container engine was granted".to_owned())
             }
             _ => None,
@@ -211,7 +242,9 @@ impl HostCalls {
                 HostAnswer::Done
             }
             HostCall::Open { name } => HostAnswer::Open(self.open(&name)),
-            HostCall::Server { endpoint } => HostAnswer::Server(self.endpoint(endpoint).map(|e| e.server().to_owned()).unwrap_or_default()),
+            HostCall::Server { endpoint } => {
+                HostAnswer::Server(self.endpoint(endpoint).map(|e| e.server().to_owned()).unwrap_or_default())
+            }
             HostCall::Send { endpoint, requests } => {
                 let answers = match self.endpoint(endpoint) {
                     Ok(client) => send_all(&client, requests, self.limits.parallel_requests, records).await,
@@ -223,8 +256,12 @@ impl HostCalls {
                 Ok(client) => client.certificate().await,
                 Err(error) => Err(error),
             }),
-            HostCall::SecretAvailable { name } => HostAnswer::Known(self.environment().is_some_and(|e| e.secrets.available(&name))),
-            HostCall::SecretSame { a, b } => HostAnswer::Known(self.environment().is_some_and(|e| e.secrets.same(&a, &b))),
+            HostCall::SecretAvailable { name } => {
+                HostAnswer::Known(self.environment().is_some_and(|e| e.secrets.available(&name)))
+            }
+            HostCall::SecretSame { a, b } => {
+                HostAnswer::Known(self.environment().is_some_and(|e| e.secrets.same(&a, &b)))
+            }
             HostCall::EnginePing => HostAnswer::EnginePing(match self.engine() {
                 Ok(engine) => engine.ping().await,
                 Err(error) => Err(error),
@@ -260,7 +297,9 @@ impl HostCalls {
     }
 
     fn engine(&self) -> Result<crate::container_engine::EngineAddress, EngineError> {
-        self.environment().and_then(|e| e.engine.clone()).ok_or_else(|| EngineError::Unreachable("no container engine was granted".to_owned()))
+        self.environment()
+            .and_then(|e| e.engine.clone())
+            .ok_or_else(|| EngineError::Unreachable("no container engine was granted".to_owned()))
     }
 
     /// One client per endpoint and session, so that cookies and connections are shared by all handles to it.
@@ -269,7 +308,8 @@ impl HostCalls {
             return Ok(*known);
         }
         let environment = self.environment().ok_or_else(|| EndpointError::NotGranted(PURE.to_owned()))?;
-        let target = environment.endpoints.get(name).cloned().ok_or_else(|| EndpointError::NotGranted(format!("`{name}`")))?;
+        let target =
+            environment.endpoints.get(name).cloned().ok_or_else(|| EndpointError::NotGranted(format!("`{name}`")))?;
         let client = EndpointClient::new(name, target, environment.secrets.clone(), self.budget.clone(), &self.limits)?;
         let id = u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX);
         self.endpoints.push(Arc::new(client));
@@ -278,7 +318,10 @@ impl HostCalls {
     }
 
     fn endpoint(&self, id: u32) -> Result<Arc<EndpointClient>, EndpointError> {
-        self.endpoints.get(id as usize).cloned().ok_or_else(|| EndpointError::NotGranted("the handle is not one of this session".to_owned()))
+        self.endpoints
+            .get(id as usize)
+            .cloned()
+            .ok_or_else(|| EndpointError::NotGranted("the handle is not one of this session".to_owned()))
     }
 
     fn record(&mut self, records: Records, refused: Option<String>, answer: &HostAnswer, took: Duration) {
@@ -378,7 +421,9 @@ impl Records {
             function,
             items: vec![Record { target, bytes_out: bytes as u64, ..Record::default() }],
         };
-        let name = |id: &u32| calls.endpoints.get(*id as usize).map_or_else(String::new, |e| format!("{} ({})", e.name(), e.server()));
+        let name = |id: &u32| {
+            calls.endpoints.get(*id as usize).map_or_else(String::new, |e| format!("{} ({})", e.name(), e.server()))
+        };
         match call {
             HostCall::Log { level, message } => one("log", "write", format!("{level:?}").to_lowercase(), message.len()),
             HostCall::Output { stream, text } => one("wasi:cli", "write", (*stream).to_owned(), text.len()),
@@ -431,14 +476,19 @@ fn size(part: &crate::endpoint::Part) -> u64 {
 
 /// Decision, result and bytes for the record of one item of an answer.
 fn outcome(decision: &Decision, answer: &HostAnswer, index: usize) -> (Decision, CallResult, u64) {
-    fn endpoint<T>(result: &Result<T, EndpointError>, ok: impl Fn(&T) -> (CallResult, u64)) -> (Option<String>, CallResult, u64) {
+    fn endpoint<T>(
+        result: &Result<T, EndpointError>,
+        ok: impl Fn(&T) -> (CallResult, u64),
+    ) -> (Option<String>, CallResult, u64) {
         match result {
             Ok(value) => {
                 let (result, bytes) = ok(value);
                 (None, result, bytes)
             }
             // The host's own word, not the server's.
-            Err(EndpointError::Refused(why) | EndpointError::NotGranted(why)) => (Some(why.clone()), CallResult::Error(why.clone()), 0),
+            Err(EndpointError::Refused(why) | EndpointError::NotGranted(why)) => {
+                (Some(why.clone()), CallResult::Error(why.clone()), 0)
+            }
             Err(error) => (None, CallResult::Error(error.to_string()), 0),
         }
     }

@@ -39,6 +39,7 @@ pub use address::AddressPolicy;
 pub use audit::{AuditEvent, AuditSink, CallResult, Decision, FileAudit, NoAudit};
 pub use catalog::{Catalog, Entry, Origin};
 pub use container_engine::EngineAddress;
+pub use contract::Optional;
 pub use endpoint::{EndpointTarget, Tls};
 pub use environment::{Environment, Override};
 pub use error::{Failure, PluginError, SecretError};
@@ -47,6 +48,13 @@ pub use inspect::{Import, ImportClass, Inspection};
 pub use limits::{LimitKind, Limits};
 pub use lock::{Lock, LockedPlugin};
 pub use log_line::{LogLevel, LogSink, TracingLog};
-pub use contract::Optional;
 pub use plugin::Plugin;
 pub use secrets::{Encoding, SecretStore};
+
+/// The newest version of the contract that this host speaks.
+pub const CONTRACT: &str = "kedge:provider@0.1";
+
+/// The versions of the contract that this host speaks, newest first: `0.1`.
+pub fn contracts() -> Vec<&'static str> {
+    contract::versions().iter().map(|version| version.name()).collect()
+}

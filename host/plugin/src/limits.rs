@@ -72,7 +72,7 @@ impl Default for Limits {
             log_records: 1_000,
             log_bytes: 1 << 20,
             reports: 10_000,
-            compute_time: Duration::from_secs(10),
+            compute_time: Duration::from_secs(30),
             session_time: Duration::from_mins(15),
             requests: 10_000,
             request_bytes: 4 << 20,

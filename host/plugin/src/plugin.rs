@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use kedge_spec::finding::Finding;
 use kedge_spec::provider::{
-    Change, Check, CheckOutcome, Compared, Contributions, Description, InfrastructureObjects, MachineTemplate, Manifest,
-    NodeContribution, ProviderDocument, ProviderInput, Role,
+    Change, Check, CheckOutcome, Compared, Contributions, Description, InfrastructureObjects, MachineTemplate,
+    Manifest, NodeContribution, ProviderDocument, ProviderInput, Role,
 };
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
@@ -80,9 +80,15 @@ async fn open(
         Grant::Pure => (true, loaded.limits.compute_time, audit.clone()),
         Grant::Environment { environment, .. } => (false, loaded.limits.session_time, environment.audit.clone()),
     };
-    let calls = HostCalls::new(name.clone(), loaded.digest.clone(), grant, loaded.log.clone(), audit, loaded.limits.clone());
+    let calls =
+        HostCalls::new(name.clone(), loaded.digest.clone(), grant, loaded.log.clone(), audit, loaded.limits.clone());
     let store = session::store(&loaded.engine.engine, calls, &loaded.limits);
-    let timeout = || PluginError::Timeout { plugin: name.to_string(), function: "start".to_owned(), after: within, computing: pure };
+    let timeout = || PluginError::Timeout {
+        plugin: name.to_string(),
+        function: "start".to_owned(),
+        after: within,
+        computing: pure,
+    };
     match tokio::time::timeout(within, loaded.prepared.open(store)).await {
         Ok(Ok(mut session)) => {
             function.clone_into(&mut session.state().calls.during);
@@ -108,9 +114,12 @@ impl Call {
             Ok(Err(CallError::Failed(failure))) => Err(PluginError::Failed { plugin, function, failure }),
             Ok(Err(CallError::Nonsense(why))) => Err(PluginError::Nonsense { plugin, function, why }),
             Ok(Err(CallError::Absent(interface))) => Err(PluginError::NotExported { plugin, interface }),
-            Err(_) => {
-                Err(PluginError::Timeout { plugin, function: self.function.to_owned(), after: self.within, computing: self.pure })
-            }
+            Err(_) => Err(PluginError::Timeout {
+                plugin,
+                function: self.function.to_owned(),
+                after: self.within,
+                computing: self.pure,
+            }),
         }
     }
 }
@@ -186,7 +195,10 @@ impl Plugin {
     }
 
     /// The documents with the provider's defaults, in the same order, and what was changed.
-    pub async fn defaults(&self, documents: &[ProviderDocument]) -> Result<(Vec<ProviderDocument>, Vec<Change>), PluginError> {
+    pub async fn defaults(
+        &self,
+        documents: &[ProviderDocument],
+    ) -> Result<(Vec<ProviderDocument>, Vec<Change>), PluginError> {
         call!(self, "config.defaults", Grant::Pure, |s| s.defaults(documents))
     }
 
@@ -226,7 +238,11 @@ impl Plugin {
     }
 
     /// The checks, before any of them runs.
-    pub async fn preflight_plan(&self, input: &ProviderInput, environment: &Environment) -> Result<Vec<Check>, PluginError> {
+    pub async fn preflight_plan(
+        &self,
+        input: &ProviderInput,
+        environment: &Environment,
+    ) -> Result<Vec<Check>, PluginError> {
         let grant = Grant::Environment { environment: environment.clone(), outcomes: None };
         call!(self, "preflight.plan", grant, |s| s.preflight_plan(input))
     }
@@ -250,7 +266,11 @@ impl Plugin {
     }
 
     /// What each changed field of the provider's kinds means.
-    pub async fn compare(&self, old: &[ProviderDocument], new: &[ProviderDocument]) -> Result<Vec<Compared>, PluginError> {
+    pub async fn compare(
+        &self,
+        old: &[ProviderDocument],
+        new: &[ProviderDocument],
+    ) -> Result<Vec<Compared>, PluginError> {
         call!(self, "upgrade.compare", Grant::Pure, |s| s.compare(old, new))
     }
 
@@ -268,13 +288,23 @@ impl Plugin {
     }
 
     /// The hook before a step.
-    pub async fn lifecycle_before(&self, step: &str, input: &ProviderInput, environment: &Environment) -> Result<(), PluginError> {
+    pub async fn lifecycle_before(
+        &self,
+        step: &str,
+        input: &ProviderInput,
+        environment: &Environment,
+    ) -> Result<(), PluginError> {
         let grant = Grant::Environment { environment: environment.clone(), outcomes: None };
         call!(self, "lifecycle.before", grant, |s| s.lifecycle_before(step, input))
     }
 
     /// The hook after a step.
-    pub async fn lifecycle_after(&self, step: &str, input: &ProviderInput, environment: &Environment) -> Result<(), PluginError> {
+    pub async fn lifecycle_after(
+        &self,
+        step: &str,
+        input: &ProviderInput,
+        environment: &Environment,
+    ) -> Result<(), PluginError> {
         let grant = Grant::Environment { environment: environment.clone(), outcomes: None };
         call!(self, "lifecycle.after", grant, |s| s.lifecycle_after(step, input))
     }

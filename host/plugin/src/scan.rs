@@ -70,10 +70,14 @@ pub(crate) fn scan(plugin: &str, bytes: &[u8], limits: &Limits) -> Result<Scan, 
             }
             Payload::CustomSection(section) if section.name() == "producers" => {
                 // Decoration: one that can't be read says nothing.
-                if let Ok(reader) = ProducersSectionReader::new(wasmparser::BinaryReader::new(section.data(), section.data_offset())) {
+                if let Ok(reader) =
+                    ProducersSectionReader::new(wasmparser::BinaryReader::new(section.data(), section.data_offset()))
+                {
                     for field in reader.into_iter().flatten() {
                         for value in field.values.into_iter().flatten() {
-                            scan.producers.insert(format!("{} {} {}", field.name, value.name, value.version).trim_end().to_owned());
+                            scan.producers.insert(
+                                format!("{} {} {}", field.name, value.name, value.version).trim_end().to_owned(),
+                            );
                         }
                     }
                 }
@@ -104,7 +108,9 @@ fn kind(bytes: &[u8]) -> Result<(), String> {
         let text = std::str::from_utf8(start).is_ok_and(|t| t.chars().all(|c| !c.is_control() || c.is_whitespace()));
         return Err(match () {
             () if bytes.starts_with(b"\x7fELF") => "it is native code, which kedge never loads from outside".to_owned(),
-            () if bytes.starts_with(b"PK") || bytes.starts_with(b"\x1f\x8b") => "it is an archive; unpack it first".to_owned(),
+            () if bytes.starts_with(b"PK") || bytes.starts_with(b"\x1f\x8b") => {
+                "it is an archive; unpack it first".to_owned()
+            }
             () if text => "it is a text file".to_owned(),
             () => "it does not start as WebAssembly does".to_owned(),
         });
@@ -155,12 +161,19 @@ pub(crate) fn contract_version<'a>(names: impl Iterator<Item = &'a str>) -> Opti
 }
 
 /// Checks imports and exports by their names. Their types are checked when the component is linked.
-pub(crate) fn judge(plugin: &str, imports: &[String], exports: &[String]) -> Result<&'static dyn Contract, PluginError> {
+pub(crate) fn judge(
+    plugin: &str,
+    imports: &[String],
+    exports: &[String],
+) -> Result<&'static dyn Contract, PluginError> {
     let plugin = plugin.to_owned();
     // Exports say what it is built for; imports may all have been optimised away.
     let version = contract_version(exports.iter().map(String::as_str));
     let Some(version) = version.or_else(|| contract_version(imports.iter().map(String::as_str))) else {
-        return Err(PluginError::ContractViolation { plugin, why: format!("it exports nothing of `{PACKAGE}`, so it is not a provider") });
+        return Err(PluginError::ContractViolation {
+            plugin,
+            why: format!("it exports nothing of `{PACKAGE}`, so it is not a provider"),
+        });
     };
     let Some(contract) = contract::for_version(&version) else {
         return Err(PluginError::WrongContract {
@@ -177,11 +190,18 @@ pub(crate) fn judge(plugin: &str, imports: &[String], exports: &[String]) -> Res
     let missing: Vec<String> = contract
         .exports()
         .iter()
-        .filter(|wanted| !exports.iter().any(|e| split(e).0.strip_prefix(PACKAGE).and_then(|n| n.strip_prefix('/')) == Some(**wanted)))
+        .filter(|wanted| {
+            !exports
+                .iter()
+                .any(|e| split(e).0.strip_prefix(PACKAGE).and_then(|n| n.strip_prefix('/')) == Some(**wanted))
+        })
         .map(|name| format!("`{name}`"))
         .collect();
     if !missing.is_empty() {
-        return Err(PluginError::ContractViolation { plugin, why: format!("it does not export {}", missing.join(", ")) });
+        return Err(PluginError::ContractViolation {
+            plugin,
+            why: format!("it does not export {}", missing.join(", ")),
+        });
     }
     Ok(contract)
 }

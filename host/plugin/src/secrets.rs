@@ -150,10 +150,10 @@ impl SecretStore {
     }
 
     fn value(&self, need: &SecretNeed) -> Result<&str, SecretError> {
-        self.values.get(&need.name).map(String::as_str).ok_or_else(|| SecretError::Missing {
-            name: need.name.clone(),
-            environment: need.environment.clone(),
-        })
+        self.values
+            .get(&need.name)
+            .map(String::as_str)
+            .ok_or_else(|| SecretError::Missing { name: need.name.clone(), environment: need.environment.clone() })
     }
 
     /// Puts values in where a Secret object refers to them: `${kedge.secret/NAME}` or `${kedge.secret/NAME|ENCODING}`
@@ -172,7 +172,13 @@ impl SecretStore {
         Ok(())
     }
 
-    fn walk(&self, value: &Value, path: &str, is_secret: bool, filled: &mut Vec<(String, String)>) -> Result<(), SecretError> {
+    fn walk(
+        &self,
+        value: &Value,
+        path: &str,
+        is_secret: bool,
+        filled: &mut Vec<(String, String)>,
+    ) -> Result<(), SecretError> {
         match value {
             Value::String(text) if text.contains(OPEN) => match path.strip_prefix("stringData.") {
                 Some(key) if is_secret => {
@@ -203,7 +209,8 @@ impl SecretStore {
             out.push_str(before);
             let (reference, tail) = after.split_once('}').ok_or_else(|| SecretError::Unclosed(path.to_owned()))?;
             let (name, encoding) = reference.split_once('|').unwrap_or((reference, "plain"));
-            let encoding = Encoding::named(encoding).ok_or_else(|| SecretError::UnknownEncoding(encoding.to_owned()))?;
+            let encoding =
+                Encoding::named(encoding).ok_or_else(|| SecretError::UnknownEncoding(encoding.to_owned()))?;
             out.push_str(&encoding.encode(self.value(self.need(name)?)?));
             rest = tail;
         }
@@ -272,7 +279,8 @@ fn stands_alone(text: &[u8], at: usize, length: usize) -> bool {
     if before.last().is_some_and(word) || after.first().is_some_and(word) {
         return false;
     }
-    let tag = before.ends_with(b"<") || before.ends_with(b"</") || (before.ends_with(b":") && after.first() == Some(&b'>'));
+    let tag =
+        before.ends_with(b"<") || before.ends_with(b"</") || (before.ends_with(b":") && after.first() == Some(&b'>'));
     let field = before.ends_with(b"\"") && {
         let mut rest = after.iter().skip(1).skip_while(|b| b.is_ascii_whitespace());
         after.first() == Some(&b'"') && rest.next() == Some(&b':')
@@ -304,9 +312,15 @@ mod tests {
         assert_eq!(get(Encoding::Xml), "p&lt;&amp;&quot;ss&apos;wörd");
         assert_eq!(get(Encoding::Json), "p<&\\\"ss'wörd");
         assert_eq!(get(Encoding::Base64), BASE64.encode("p<&\"ss'wörd"));
-        assert!(matches!(store.for_endpoint("password", "other", Encoding::Plain), Err(SecretError::WrongEndpoint { .. })));
+        assert!(matches!(
+            store.for_endpoint("password", "other", Encoding::Plain),
+            Err(SecretError::WrongEndpoint { .. })
+        ));
         assert!(matches!(store.for_endpoint("nope", "lab", Encoding::Plain), Err(SecretError::Undeclared(_))));
-        assert!(matches!(store.for_endpoint("cp-password", "lab", Encoding::Plain), Err(SecretError::WrongEndpoint { .. })));
+        assert!(matches!(
+            store.for_endpoint("cp-password", "lab", Encoding::Plain),
+            Err(SecretError::WrongEndpoint { .. })
+        ));
     }
 
     #[test]
@@ -315,18 +329,44 @@ mod tests {
         let mut secret = json!({"apiVersion": "v1", "kind": "Secret", "stringData": {
             "username": "${kedge.secret/username}", "both": "u=${kedge.secret/username} p=\"${kedge.secret/password|json}\"", "plain": "x"}});
         store.fill(&mut secret).unwrap();
-        assert_eq!(secret["stringData"], json!({"username": "user", "both": "u=user p=\"p<&\\\"ss'wörd\"", "plain": "x"}));
+        assert_eq!(
+            secret["stringData"],
+            json!({"username": "user", "both": "u=user p=\"p<&\\\"ss'wörd\"", "plain": "x"})
+        );
 
         for (bad, wanted) in [
-            (json!({"apiVersion": "v1", "kind": "ConfigMap", "stringData": {"a": "${kedge.secret/username}"}}), SecretError::Misplaced("stringData.a".into())),
-            (json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "${kedge.secret/username}"}}), SecretError::Misplaced("metadata.name".into())),
-            (json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"a": {"b": "${kedge.secret/username}"}}}), SecretError::Misplaced("stringData.a.b".into())),
-            (json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": ["${kedge.secret/username}"]}}), SecretError::Misplaced("data.a[0]".into())),
-            (json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "${kedge.secret/nope}"}}), SecretError::Undeclared("nope".into())),
-            (json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "${kedge.secret/username|rot13}"}}), SecretError::UnknownEncoding("rot13".into())),
-            (json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "${kedge.secret/username"}}), SecretError::Unclosed("stringData.a".into())),
-            (json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "${kedge.secret/cp-password}"}}),
-             SecretError::Missing { name: "cp-password".into(), environment: vec!["LAB_CP_PASSWORD".into()] }),
+            (
+                json!({"apiVersion": "v1", "kind": "ConfigMap", "stringData": {"a": "${kedge.secret/username}"}}),
+                SecretError::Misplaced("stringData.a".into()),
+            ),
+            (
+                json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "${kedge.secret/username}"}}),
+                SecretError::Misplaced("metadata.name".into()),
+            ),
+            (
+                json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"a": {"b": "${kedge.secret/username}"}}}),
+                SecretError::Misplaced("stringData.a.b".into()),
+            ),
+            (
+                json!({"apiVersion": "v1", "kind": "Secret", "data": {"a": ["${kedge.secret/username}"]}}),
+                SecretError::Misplaced("data.a[0]".into()),
+            ),
+            (
+                json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "${kedge.secret/nope}"}}),
+                SecretError::Undeclared("nope".into()),
+            ),
+            (
+                json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "${kedge.secret/username|rot13}"}}),
+                SecretError::UnknownEncoding("rot13".into()),
+            ),
+            (
+                json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "${kedge.secret/username"}}),
+                SecretError::Unclosed("stringData.a".into()),
+            ),
+            (
+                json!({"apiVersion": "v1", "kind": "Secret", "stringData": {"a": "${kedge.secret/cp-password}"}}),
+                SecretError::Missing { name: "cp-password".into(), environment: vec!["LAB_CP_PASSWORD".into()] },
+            ),
         ] {
             let mut object = bad.clone();
             assert_eq!(store.fill(&mut object).unwrap_err(), wanted, "{bad}");
@@ -351,9 +391,12 @@ mod tests {
 
     #[test]
     fn the_debug_form_holds_no_value() {
-        assert!(!format!("{:?}", store()).contains("ss"));
+        assert!(!format!("{:?}", store()).contains("wörd"));
         assert_eq!(store().missing_required().len(), 0);
         let none = SecretStore::from_lookup(&description(), |_| Some(String::new()));
-        assert_eq!(none.missing_required().iter().map(|n| n.name.as_str()).collect::<Vec<_>>(), ["username", "password"]);
+        assert_eq!(
+            none.missing_required().iter().map(|n| n.name.as_str()).collect::<Vec<_>>(),
+            ["username", "password"]
+        );
     }
 }

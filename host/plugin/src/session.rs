@@ -87,7 +87,13 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &State, last_words: Option
     let plugin = state.calls.plugin.to_string();
     let function = state.calls.during.clone();
     let limits = &state.limits;
-    let over = |limit, allowed: u64, asked| PluginError::LimitExceeded { plugin: plugin.clone(), function: function.clone(), limit, allowed, asked };
+    let over = |limit, allowed: u64, asked| PluginError::LimitExceeded {
+        plugin: plugin.clone(),
+        function: function.clone(),
+        limit,
+        allowed,
+        asked,
+    };
     if let Some(flood) = error.downcast_ref::<Flood>() {
         return over(flood.limit, flood.allowed, Some(flood.asked));
     }
@@ -112,7 +118,7 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &State, last_words: Option
     if text.contains("too much data") {
         return over(LimitKind::Copy, limits.copy_bytes as u64, None);
     }
-    if text.contains("store handle limit exceeded") {
+    if text.contains("store handle limit exceeded") || text.contains("resource table has no free keys") {
         return over(LimitKind::Handles, limits.handles as u64, None);
     }
     for (word, limit, allowed) in [

@@ -9,8 +9,8 @@ mod v0_1;
 use async_trait::async_trait;
 use kedge_spec::finding::Finding;
 use kedge_spec::provider::{
-    Change, Check, Compared, Contributions, Description, InfrastructureObjects, MachineTemplate, Manifest, NodeContribution, ProviderDocument,
-    ProviderInput, Role,
+    Change, Check, Compared, Contributions, Description, InfrastructureObjects, MachineTemplate, Manifest,
+    NodeContribution, ProviderDocument, ProviderInput, Role,
 };
 use semver::Version;
 use serde_json::Value;
@@ -134,7 +134,11 @@ pub(crate) mod sample {
             name: "lab".into(),
             title: "Lab".into(),
             version: "0.1.0".into(),
-            kinds: vec![KindClaim { role: KindRole::Datacenter, kind: "LabDatacenter".into(), api_versions: vec!["example/v1".into()] }],
+            kinds: vec![KindClaim {
+                role: KindRole::Datacenter,
+                kind: "LabDatacenter".into(),
+                api_versions: vec!["example/v1".into()],
+            }],
             endpoints: vec![EndpointNeed {
                 name: "lab".into(),
                 purpose: "tests".into(),

@@ -56,7 +56,15 @@ impl EndpointClient {
             // A component's failed request is its own to repeat.
             .retry_canceled_requests(true)
             .build(connector);
-        Ok(Self { name: name.to_owned(), target, http, cookies: Cookies::default(), secrets, budget, limits: limits.clone() })
+        Ok(Self {
+            name: name.to_owned(),
+            target,
+            http,
+            cookies: Cookies::default(),
+            secrets,
+            budget,
+            limits: limits.clone(),
+        })
     }
 
     pub(crate) fn name(&self) -> &str {
@@ -75,9 +83,13 @@ impl EndpointClient {
             return Err(EndpointError::Exhausted(format!("the session's {} requests", self.limits.requests)));
         }
         let within = self.limits.request_time;
-        tokio::time::timeout(within, self.exchange(&path, prepared))
-            .await
-            .unwrap_or_else(|_| Err(EndpointError::TimedOut(format!("`{}` did not answer `{path}` within {} s", self.target.server, within.as_secs_f64()))))
+        tokio::time::timeout(within, self.exchange(&path, prepared)).await.unwrap_or_else(|_| {
+            Err(EndpointError::TimedOut(format!(
+                "`{}` did not answer `{path}` within {} s",
+                self.target.server,
+                within.as_secs_f64()
+            )))
+        })
     }
 
     fn prepare(&self, request: Request, sent: &mut Sent) -> Result<http::Request<Full<Bytes>>, EndpointError> {
@@ -91,12 +103,15 @@ impl EndpointClient {
         let uri = self.uri(&request.path)?;
         let mut map = HeaderMap::new();
         for (name, value) in &request.headers {
-            let name: HeaderName = name.parse().map_err(|_| refuse(format!("`{}` is not a header name", name.escape_debug())))?;
+            let name: HeaderName =
+                name.parse().map_err(|_| refuse(format!("`{}` is not a header name", name.escape_debug())))?;
             if let Some(why) = headers::refused(&name) {
                 return Err(refuse(why));
             }
             let bytes = self.assemble(value, sent)?;
-            let mut value = HeaderValue::from_bytes(&bytes).map_err(|_| refuse(format!("the value of the header `{name}` has characters that no header may have")))?;
+            let mut value = HeaderValue::from_bytes(&bytes).map_err(|_| {
+                refuse(format!("the value of the header `{name}` has characters that no header may have"))
+            })?;
             value.set_sensitive(true);
             map.append(name, value);
         }
@@ -158,10 +173,14 @@ impl EndpointClient {
                 Part::BasicAuth { user, password } => {
                     let user = value(user, Encoding::Plain)?;
                     if user.contains(':') {
-                        return Err(EndpointError::Refused("a user name with a colon can't be used for basic authentication".to_owned()));
+                        return Err(EndpointError::Refused(
+                            "a user name with a colon can't be used for basic authentication".to_owned(),
+                        ));
                     }
                     let pair = format!("{user}:{}", value(password, Encoding::Plain)?);
-                    out.extend_from_slice(base64::Engine::encode(&base64::engine::general_purpose::STANDARD, pair).as_bytes());
+                    out.extend_from_slice(
+                        base64::Engine::encode(&base64::engine::general_purpose::STANDARD, pair).as_bytes(),
+                    );
                 }
             }
         }
@@ -174,14 +193,24 @@ impl EndpointClient {
         self.cookies.keep(path, &head.headers);
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
-            let frame = frame.map_err(|e| EndpointError::Unreachable(format!("`{}` broke off its answer: {e}", self.target.server)))?;
+            let frame = frame.map_err(|e| {
+                EndpointError::Unreachable(format!("`{}` broke off its answer: {e}", self.target.server))
+            })?;
             let Ok(data) = frame.into_data() else { continue };
             let length = data.len() as u64;
             if bytes.len() + data.len() > self.limits.response_bytes {
-                return Err(EndpointError::Exhausted(format!("the answer of `{}` has more than {} bytes", self.target.server, self.limits.response_bytes)));
+                return Err(EndpointError::Exhausted(format!(
+                    "the answer of `{}` has more than {} bytes",
+                    self.target.server, self.limits.response_bytes
+                )));
             }
-            if self.budget.response_bytes.fetch_add(length, Ordering::Relaxed) + length > self.limits.total_response_bytes {
-                return Err(EndpointError::Exhausted(format!("the session's {} bytes of answers", self.limits.total_response_bytes)));
+            if self.budget.response_bytes.fetch_add(length, Ordering::Relaxed) + length
+                > self.limits.total_response_bytes
+            {
+                return Err(EndpointError::Exhausted(format!(
+                    "the session's {} bytes of answers",
+                    self.limits.total_response_bytes
+                )));
             }
             bytes.extend_from_slice(&data);
         }

@@ -34,13 +34,17 @@ impl Connector {
         let server = &self.target.server;
         let connected = tokio::time::timeout(self.within, async {
             let stream = self.tcp().await?;
-            let name = ServerName::try_from(self.target.host.clone())
-                .map_err(|_| EndpointError::Unreachable(format!("`{server}` is neither a host name nor an IP address")))?;
-            TlsConnector::from(self.config.clone()).connect(name, stream).await.map_err(|e| tls::handshake_error(server, &e))
+            let name = ServerName::try_from(self.target.host.clone()).map_err(|_| {
+                EndpointError::Unreachable(format!("`{server}` is neither a host name nor an IP address"))
+            })?;
+            TlsConnector::from(self.config.clone())
+                .connect(name, stream)
+                .await
+                .map_err(|e| tls::handshake_error(server, &e))
         });
-        connected
-            .await
-            .unwrap_or_else(|_| Err(EndpointError::TimedOut(format!("no connection to `{server}` within {} s", self.within.as_secs_f64()))))
+        connected.await.unwrap_or_else(|_| {
+            Err(EndpointError::TimedOut(format!("no connection to `{server}` within {} s", self.within.as_secs_f64())))
+        })
     }
 
     async fn tcp(&self) -> Result<TcpStream, EndpointError> {
@@ -55,7 +59,11 @@ impl Connector {
             let mut allowed = Vec::new();
             for address in resolved {
                 if let Some(why) = AddressPolicy.refuses(address.ip()) {
-                    return Err(EndpointError::Refused(format!("`{}` leads to {}: {why}", target.server, address.ip())));
+                    return Err(EndpointError::Refused(format!(
+                        "`{}` leads to {}: {why}",
+                        target.server,
+                        address.ip()
+                    )));
                 }
                 allowed.push(address);
             }
@@ -101,7 +109,11 @@ impl Connection for Stream {
 }
 
 impl AsyncRead for Stream {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<std::io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<std::io::Result<()>> {
         Pin::new(&mut self.0).poll_read(cx, buffer)
     }
 }

@@ -22,7 +22,9 @@ impl Cookies {
     pub(super) fn keep(&self, request_path: &str, headers: &HeaderMap) {
         let mut jar = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for header in headers.get_all(http::header::SET_COOKIE) {
-            let Some((cookie, keep)) = header.to_str().ok().and_then(|text| parse(text, request_path)) else { continue };
+            let Some((cookie, keep)) = header.to_str().ok().and_then(|text| parse(text, request_path)) else {
+                continue;
+            };
             jar.retain(|c| (&c.name, &c.path) != (&cookie.name, &cookie.path));
             if keep && jar.len() < MOST {
                 jar.push(cookie);

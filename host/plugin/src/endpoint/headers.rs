@@ -35,8 +35,11 @@ const HOSTS: [&str; 26] = [
 /// Why a component may not send a header of this name.
 pub(super) fn refused(name: &HeaderName) -> Option<String> {
     let text = name.as_str();
-    (HOSTS.contains(&text) || text.starts_with("proxy-") || text.starts_with("x-forwarded-") || text.starts_with("sec-"))
-        .then(|| format!("the header `{text}` belongs to the host"))
+    (HOSTS.contains(&text)
+        || text.starts_with("proxy-")
+        || text.starts_with("x-forwarded-")
+        || text.starts_with("sec-"))
+    .then(|| format!("the header `{text}` belongs to the host"))
 }
 
 /// Headers of a response as the component sees them: text, without cookies and without what frames the message.
@@ -46,7 +49,15 @@ pub(super) fn shown(headers: &HeaderMap) -> Vec<(String, String)> {
         .filter(|(name, _)| {
             !matches!(
                 name.as_str(),
-                "set-cookie" | "set-cookie2" | "connection" | "keep-alive" | "transfer-encoding" | "te" | "trailer" | "upgrade" | "alt-svc"
+                "set-cookie"
+                    | "set-cookie2"
+                    | "connection"
+                    | "keep-alive"
+                    | "transfer-encoding"
+                    | "te"
+                    | "trailer"
+                    | "upgrade"
+                    | "alt-svc"
             ) && !name.as_str().starts_with("proxy-")
         })
         .map(|(name, value)| (name.as_str().to_owned(), text(value)))
@@ -63,7 +74,15 @@ mod tests {
 
     #[test]
     fn the_hosts_headers_are_its_own() {
-        for bad in ["Host", "Transfer-Encoding", "Content-Length", "Cookie", "Proxy-Authorization", "X-Forwarded-For", "Accept-Encoding"] {
+        for bad in [
+            "Host",
+            "Transfer-Encoding",
+            "Content-Length",
+            "Cookie",
+            "Proxy-Authorization",
+            "X-Forwarded-For",
+            "Accept-Encoding",
+        ] {
             assert!(refused(&bad.parse().unwrap()).is_some(), "{bad}");
         }
         for good in ["Accept", "Authorization", "Content-Type", "SOAPAction", "X-Api-Key", "some-session-id"] {

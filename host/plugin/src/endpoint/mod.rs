@@ -4,6 +4,9 @@ mod client;
 mod connect;
 mod cookies;
 mod headers;
+#[cfg(test)]
+#[path = "tests.rs"]
+pub(crate) mod server_tests;
 mod tls;
 
 use std::net::SocketAddr;
@@ -62,7 +65,9 @@ fn split(server: &str, default_port: u16) -> Result<(String, u16), String> {
         return Err("it is empty".to_owned());
     }
     if server.contains("://") {
-        return Err(format!("`{server}` has a scheme; only the host is needed, with a port if it isn't {default_port}"));
+        return Err(format!(
+            "`{server}` has a scheme; only the host is needed, with a port if it isn't {default_port}"
+        ));
     }
     if server.contains(['/', '@', '?', '#', ' ', '\\', '%']) {
         return Err(format!("`{server}` has more than a host and a port"));
@@ -165,8 +170,25 @@ mod tests {
             assert_eq!((target.host.as_str(), target.port), (host, port), "{text}");
         }
         for bad in [
-            "", "https://vc", "user@vc", "good@evil:443", "vc/sdk", "vc:0", "vc:99999", "vc:+1", "vc:", "a b", "vc#x", "vc?x", "vc\\x",
-            "[::1", "[::1]x", "[vc]", "fe80::1%eth0", "-vc", "vc..example",
+            "",
+            "https://vc",
+            "user@vc",
+            "good@evil:443",
+            "vc/sdk",
+            "vc:0",
+            "vc:99999",
+            "vc:+1",
+            "vc:",
+            "a b",
+            "vc#x",
+            "vc?x",
+            "vc\\x",
+            "[::1",
+            "[::1]x",
+            "[vc]",
+            "fe80::1%eth0",
+            "-vc",
+            "vc..example",
         ] {
             assert!(EndpointTarget::parse(bad, 443, Tls::System).is_err(), "{bad:?}");
         }

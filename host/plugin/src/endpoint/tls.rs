@@ -22,15 +22,21 @@ pub(super) fn verifier(tls: &Tls) -> Result<Arc<dyn ServerCertVerifier>, Endpoin
     let roots = match tls {
         Tls::Insecure => return Ok(Arc::new(Handshake { provider: provider(), pinned: None })),
         Tls::Thumbprint(text) => {
-            let pinned = parse_thumbprint(text)
-                .ok_or_else(|| EndpointError::Refused(format!("`{text}` is not a SHA-1 thumbprint: forty hexadecimal digits, with or without colons")))?;
+            let pinned = parse_thumbprint(text).ok_or_else(|| {
+                EndpointError::Refused(format!(
+                    "`{text}` is not a SHA-1 thumbprint: forty hexadecimal digits, with or without colons"
+                ))
+            })?;
             return Ok(Arc::new(Handshake { provider: provider(), pinned: Some(pinned) }));
         }
         Tls::Ca(pem) => {
             let mut roots = RootCertStore::empty();
             for certificate in CertificateDer::pem_slice_iter(pem.as_bytes()) {
-                let certificate = certificate.map_err(|e| EndpointError::Other(format!("the CA certificate can't be read: {e}")))?;
-                roots.add(certificate).map_err(|e| EndpointError::Other(format!("the CA certificate can't be used: {e}")))?;
+                let certificate =
+                    certificate.map_err(|e| EndpointError::Other(format!("the CA certificate can't be read: {e}")))?;
+                roots
+                    .add(certificate)
+                    .map_err(|e| EndpointError::Other(format!("the CA certificate can't be used: {e}")))?;
             }
             roots
         }
@@ -100,7 +106,11 @@ impl ServerCertVerifier for Handshake {
         if found == pinned {
             return Ok(ServerCertVerified::assertion());
         }
-        Err(CertificateError::Other(rustls::OtherError(Arc::new(WrongThumbprint { pinned: hex(&pinned), found: hex(&found) }))).into())
+        Err(CertificateError::Other(rustls::OtherError(Arc::new(WrongThumbprint {
+            pinned: hex(&pinned),
+            found: hex(&found),
+        })))
+        .into())
     }
 
     fn verify_tls12_signature(
@@ -148,7 +158,8 @@ impl Recording {
     /// What was shown, in words.
     pub(super) fn certificate(&self) -> Result<Certificate, EndpointError> {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        let (der, trusted) = seen.as_ref().ok_or_else(|| EndpointError::Other("the server showed no certificate".to_owned()))?;
+        let (der, trusted) =
+            seen.as_ref().ok_or_else(|| EndpointError::Other("the server showed no certificate".to_owned()))?;
         let (_, parsed) = x509_parser::parse_x509_certificate(der)
             .map_err(|e| EndpointError::Other(format!("the server's certificate can't be read: {e}")))?;
         let not_after = jiff::Timestamp::from_second(parsed.validity().not_after.timestamp())
@@ -205,7 +216,9 @@ impl ServerCertVerifier for Recording {
 pub(super) fn handshake_error(server: &str, error: &std::io::Error) -> EndpointError {
     let tls = error.get_ref().and_then(|e| e.downcast_ref::<rustls::Error>());
     match tls {
-        Some(rustls::Error::InvalidCertificate(why)) => EndpointError::Untrusted(format!("the certificate of `{server}`: {}", certificate_words(why))),
+        Some(rustls::Error::InvalidCertificate(why)) => {
+            EndpointError::Untrusted(format!("the certificate of `{server}`: {}", certificate_words(why)))
+        }
         Some(other) => EndpointError::Unreachable(format!("`{server}` does not speak TLS as it should: {other}")),
         None => EndpointError::Unreachable(format!("the TLS handshake with `{server}` broke off: {error}")),
     }
@@ -213,10 +226,15 @@ pub(super) fn handshake_error(server: &str, error: &std::io::Error) -> EndpointE
 
 fn certificate_words(why: &CertificateError) -> String {
     match why {
-        CertificateError::UnknownIssuer => "it is issued by an authority that is not trusted here".to_owned(),
+        // An authority of the same name with another key is another authority.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            "it is issued by an authority that is not trusted here".to_owned()
+        }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired".to_owned(),
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet".to_owned(),
-        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => "it is for another name".to_owned(),
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "it is for another name".to_owned()
+        }
         CertificateError::Revoked => "it was revoked".to_owned(),
         CertificateError::Other(other) => other.to_string(),
         other => other.to_string(),

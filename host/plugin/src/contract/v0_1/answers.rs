@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use kedge_spec::finding::{Finding, ObjectRef, Severity};
 use kedge_spec::provider::{
     Argument, Change, Check, CheckOutcome, CheckStatus, Compared, Description, EndpointNeed, HostMount, Infrastructure,
-    InfrastructureObjects, KindClaim, KindRole, MachineTemplate, Manifest, NodeContribution, NodeFile, NodeUser, Placement,
-    ProviderDocument, Role, SecretNeed, Verdict,
+    InfrastructureObjects, KindClaim, KindRole, MachineTemplate, Manifest, NodeContribution, NodeFile, NodeUser,
+    Placement, ProviderDocument, Role, SecretNeed, Verdict,
 };
 use serde_json::Value;
 
@@ -83,7 +83,11 @@ fn simple(what: &str, name: &str) -> Answer<()> {
         && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
         && !name.starts_with('-')
         && !name.ends_with('-');
-    if good { Ok(()) } else { nonsense(format!("{what} `{}` is not made of lower-case letters, digits and dashes", name.escape_debug())) }
+    if good {
+        Ok(())
+    } else {
+        nonsense(format!("{what} `{}` is not made of lower-case letters, digits and dashes", name.escape_debug()))
+    }
 }
 
 fn role(role: types::Role) -> Answer<Role> {
@@ -91,7 +95,9 @@ fn role(role: types::Role) -> Answer<Role> {
         types::Role::ControlPlane => Ok(Role::ControlPlane),
         types::Role::Etcd => Ok(Role::Etcd),
         types::Role::Worker(name) => Ok(Role::Worker(name)),
-        types::Role::Other(name) => nonsense(format!("the role `{}` is not one that was asked for", name.escape_debug())),
+        types::Role::Other(name) => {
+            nonsense(format!("the role `{}` is not one that was asked for", name.escape_debug()))
+        }
     }
 }
 
@@ -133,7 +139,13 @@ pub(super) fn description(answer: describe::Provider) -> Answer<Description> {
     let secrets: Vec<SecretNeed> = answer
         .secrets
         .into_iter()
-        .map(|s| SecretNeed { name: s.name, purpose: s.purpose, environment: s.environment, endpoint: s.endpoint, required: s.required })
+        .map(|s| SecretNeed {
+            name: s.name,
+            purpose: s.purpose,
+            environment: s.environment,
+            endpoint: s.endpoint,
+            required: s.required,
+        })
         .collect();
     let mut names = BTreeSet::new();
     for endpoint in &endpoints {
@@ -142,7 +154,11 @@ pub(super) fn description(answer: describe::Provider) -> Answer<Description> {
             return nonsense(format!("it declares the endpoint `{}` twice", endpoint.name));
         }
         if !kinds.iter().any(|k| k.kind == endpoint.kind) {
-            return nonsense(format!("the endpoint `{}` is named by the kind `{}`, which it does not claim", endpoint.name, endpoint.kind.escape_debug()));
+            return nonsense(format!(
+                "the endpoint `{}` is named by the kind `{}`, which it does not claim",
+                endpoint.name,
+                endpoint.kind.escape_debug()
+            ));
         }
     }
     let mut known = BTreeSet::new();
@@ -152,7 +168,11 @@ pub(super) fn description(answer: describe::Provider) -> Answer<Description> {
             return nonsense(format!("it declares the secret `{}` twice", secret.name));
         }
         if let Some(endpoint) = secret.endpoint.as_ref().filter(|e| !names.contains(e)) {
-            return nonsense(format!("the secret `{}` belongs to the endpoint `{}`, which it does not declare", secret.name, endpoint.escape_debug()));
+            return nonsense(format!(
+                "the secret `{}` belongs to the endpoint `{}`, which it does not declare",
+                secret.name,
+                endpoint.escape_debug()
+            ));
         }
     }
     let i = answer.infrastructure;
@@ -180,7 +200,10 @@ pub(super) fn description(answer: describe::Provider) -> Answer<Description> {
 }
 
 /// Defaulting may fill documents in; it may not add, drop or rename any.
-pub(super) fn defaulted(given: &[ProviderDocument], answer: config::Defaulted) -> Answer<(Vec<ProviderDocument>, Vec<Change>)> {
+pub(super) fn defaulted(
+    given: &[ProviderDocument],
+    answer: config::Defaulted,
+) -> Answer<(Vec<ProviderDocument>, Vec<Change>)> {
     if answer.documents.len() != given.len() {
         return nonsense(format!("{} documents came back from {}", answer.documents.len(), given.len()));
     }
@@ -198,8 +221,11 @@ pub(super) fn defaulted(given: &[ProviderDocument], answer: config::Defaulted) -
         let body = object(&format!("{} `{}`", after.kind, after.name), &after.body)?;
         documents.push(ProviderDocument { api_version: after.api_version, kind: after.kind, name: after.name, body });
     }
-    let changes =
-        answer.changes.into_iter().map(|c| Change { document: object_ref(c.document), path: c.path, reason: c.reason }).collect();
+    let changes = answer
+        .changes
+        .into_iter()
+        .map(|c| Change { document: object_ref(c.document), path: c.path, reason: c.reason })
+        .collect();
     Ok((documents, changes))
 }
 
@@ -238,7 +264,11 @@ pub(super) fn node(answer: machines::NodeContribution) -> Answer<NodeContributio
             .collect(),
         pre_commands: answer.pre_commands,
         post_commands: answer.post_commands,
-        arguments: answer.arguments.into_iter().map(|a| Argument { component: a.component, name: a.name, value: a.value }).collect(),
+        arguments: answer
+            .arguments
+            .into_iter()
+            .map(|a| Argument { component: a.component, name: a.name, value: a.value })
+            .collect(),
         mounts: answer
             .mounts
             .into_iter()
@@ -250,7 +280,11 @@ pub(super) fn node(answer: machines::NodeContribution) -> Answer<NodeContributio
                 read_only: m.read_only,
             })
             .collect(),
-        users: answer.users.into_iter().map(|u| NodeUser { name: u.name, ssh_authorized_keys: u.ssh_authorized_keys, sudo: u.sudo }).collect(),
+        users: answer
+            .users
+            .into_iter()
+            .map(|u| NodeUser { name: u.name, ssh_authorized_keys: u.ssh_authorized_keys, sudo: u.sudo })
+            .collect(),
         ntp_servers: answer.ntp_servers,
         certificates: answer.certificates,
         cert_sans: answer.cert_sans,
@@ -269,7 +303,10 @@ pub(super) fn manifests(answer: Vec<manifests::Manifest>) -> Answer<Vec<Manifest
                 manifests::Placement::WithCluster => Placement::WithCluster,
                 manifests::Placement::WorkloadCluster => Placement::WorkloadCluster,
                 manifests::Placement::Other(name) => {
-                    return nonsense(format!("object {index} is to be applied at `{}`, which this kedge does not know", name.escape_debug()));
+                    return nonsense(format!(
+                        "object {index} is to be applied at `{}`, which this kedge does not know",
+                        name.escape_debug()
+                    ));
                 }
             };
             Ok(Manifest { placement, object: kubernetes(&format!("object {index}"), &manifest.object, true)? })

@@ -53,7 +53,8 @@ impl report::Host for State {
 }
 
 fn request(request: endpoints::Request) -> Result<Request, String> {
-    let headers = request.headers.into_iter().map(|h| Ok((h.name, parts(h.value)?))).collect::<Result<Vec<_>, String>>()?;
+    let headers =
+        request.headers.into_iter().map(|h| Ok((h.name, parts(h.value)?))).collect::<Result<Vec<_>, String>>()?;
     Ok(Request { method: request.method, path: request.path, headers, body: parts(request.body)? })
 }
 
@@ -71,11 +72,15 @@ fn parts(parts: Vec<endpoints::Part>) -> Result<Vec<Part>, String> {
                         endpoints::Encoding::Xml => Encoding::Xml,
                         endpoints::Encoding::Json => Encoding::Json,
                         endpoints::Encoding::Base64 => Encoding::Base64,
-                        endpoints::Encoding::Other(name) => return Err(format!("the encoding `{}` is not known", name.escape_debug())),
+                        endpoints::Encoding::Other(name) => {
+                            return Err(format!("the encoding `{}` is not known", name.escape_debug()));
+                        }
                     },
                 },
                 endpoints::Part::BasicAuth((user, password)) => Part::BasicAuth { user, password },
-                endpoints::Part::Other(name) => return Err(format!("a body part `{}` is not known", name.escape_debug())),
+                endpoints::Part::Other(name) => {
+                    return Err(format!("a body part `{}` is not known", name.escape_debug()));
+                }
             })
         })
         .collect()
@@ -112,7 +117,11 @@ impl endpoints::HostEndpoint for State {
         Ok(expect!(call(self, HostCall::Server { endpoint }).await?, HostAnswer::Server))
     }
 
-    async fn send(&mut self, this: Resource<Handle>, one: endpoints::Request) -> Result<Result<endpoints::Response, endpoints::EndpointError>> {
+    async fn send(
+        &mut self,
+        this: Resource<Handle>,
+        one: endpoints::Request,
+    ) -> Result<Result<endpoints::Response, endpoints::EndpointError>> {
         let answers = self.send_all(this, vec![one]).await?;
         answers.into_iter().next().ok_or_else(|| wasmtime::Error::msg("the host gave no answer to a request"))
     }
@@ -128,7 +137,10 @@ impl endpoints::HostEndpoint for State {
         Ok(answers.into_iter().map(|a| a.map(response).map_err(endpoint_error)).collect())
     }
 
-    async fn certificate(&mut self, this: Resource<Handle>) -> Result<Result<endpoints::Certificate, endpoints::EndpointError>> {
+    async fn certificate(
+        &mut self,
+        this: Resource<Handle>,
+    ) -> Result<Result<endpoints::Certificate, endpoints::EndpointError>> {
         let endpoint = self.table.get(&this)?.0;
         let answer = expect!(call(self, HostCall::Certificate { endpoint }).await?, HostAnswer::Certificate);
         Ok(answer
@@ -174,7 +186,12 @@ impl container_engine::Host for State {
     async fn version(&mut self) -> Result<Result<container_engine::EngineVersion, container_engine::EngineError>> {
         let answer = expect!(call(self, HostCall::EngineVersion).await?, HostAnswer::EngineVersion);
         Ok(answer
-            .map(|v| container_engine::EngineVersion { version: v.version, api_version: v.api_version, os: v.os, arch: v.arch })
+            .map(|v| container_engine::EngineVersion {
+                version: v.version,
+                api_version: v.api_version,
+                os: v.os,
+                arch: v.arch,
+            })
             .map_err(engine_error))
     }
 

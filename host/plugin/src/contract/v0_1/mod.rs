@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use kedge_spec::finding::Finding;
 use kedge_spec::provider::{
-    Change, Check, Compared, Contributions, Description, InfrastructureObjects, MachineTemplate, Manifest, NodeContribution, ProviderDocument,
-    ProviderInput, Role,
+    Change, Check, Compared, Contributions, Description, InfrastructureObjects, MachineTemplate, Manifest,
+    NodeContribution, ProviderDocument, ProviderInput, Role,
 };
 use semver::Version;
 use serde_json::Value;
@@ -116,7 +116,11 @@ struct Component {
 #[async_trait]
 impl Prepared for Component {
     fn optional(&self) -> Optional {
-        Optional { preflight: self.preflight.is_some(), upgrade: self.upgrade.is_some(), lifecycle: self.lifecycle.is_some() }
+        Optional {
+            preflight: self.preflight.is_some(),
+            upgrade: self.upgrade.is_some(),
+            lifecycle: self.lifecycle.is_some(),
+        }
     }
 
     async fn open(&self, mut store: Store<State>) -> Result<Box<dyn Session>, (wasmtime::Error, Box<Store<State>>)> {
@@ -209,19 +213,23 @@ impl Session for Open {
         let machines = self.provider.kedge_provider_machines();
         let manifests = self.provider.kedge_provider_manifests();
         self.store.data_mut().calls.during = "machines.templates".to_owned();
-        let templates = answers::templates(machines.call_templates(&mut self.store, &given).await?.map_err(answers::failure)?)?;
+        let templates =
+            answers::templates(machines.call_templates(&mut self.store, &given).await?.map_err(answers::failure)?)?;
         self.store.data_mut().calls.during = "machines.node".to_owned();
         let mut nodes = BTreeMap::new();
         for role in roles {
             let asked = questions::role(role);
-            let node = answers::node(machines.call_node(&mut self.store, &given, &asked).await?.map_err(answers::failure)?)?;
+            let node =
+                answers::node(machines.call_node(&mut self.store, &given, &asked).await?.map_err(answers::failure)?)?;
             nodes.insert(role.clone(), node);
         }
         self.store.data_mut().calls.during = "manifests.infrastructure".to_owned();
-        let infrastructure =
-            answers::infrastructure(manifests.call_infrastructure(&mut self.store, &given).await?.map_err(answers::failure)?)?;
+        let infrastructure = answers::infrastructure(
+            manifests.call_infrastructure(&mut self.store, &given).await?.map_err(answers::failure)?,
+        )?;
         self.store.data_mut().calls.during = "manifests.addons".to_owned();
-        let addons = answers::manifests(manifests.call_addons(&mut self.store, &given).await?.map_err(answers::failure)?)?;
+        let addons =
+            answers::manifests(manifests.call_addons(&mut self.store, &given).await?.map_err(answers::failure)?)?;
         Ok(Contributions { templates, nodes, infrastructure, addons })
     }
 

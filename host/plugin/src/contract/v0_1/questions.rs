@@ -7,7 +7,12 @@ use super::bindings::kedge::provider::types as wit;
 pub(super) fn documents(documents: &[ProviderDocument]) -> Vec<wit::Document> {
     documents
         .iter()
-        .map(|d| wit::Document { api_version: d.api_version.clone(), kind: d.kind.clone(), name: d.name.clone(), body: d.body.to_string() })
+        .map(|d| wit::Document {
+            api_version: d.api_version.clone(),
+            kind: d.kind.clone(),
+            name: d.name.clone(),
+            body: d.body.to_string(),
+        })
         .collect()
 }
 
