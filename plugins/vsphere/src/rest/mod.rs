@@ -86,9 +86,9 @@ impl<'e> Tagging<'e> {
         let request = self.signed(Request::post(path)).json(&json!({"object_ids": ids}));
         let answer = self.read(self.endpoint.send(&request))?;
         let mut attached = BTreeMap::new();
-        for entry in answer.as_array().ok_or(RestError::Reply)? {
+        for entry in list(&answer)? {
             let id = entry.pointer("/object_id/id").and_then(Value::as_str).ok_or(RestError::Reply)?;
-            let tags = entry.get("tag_ids").and_then(Value::as_array).ok_or(RestError::Reply)?;
+            let tags = list(entry.get("tag_ids").unwrap_or(&Value::Null))?;
             attached.insert(id.to_owned(), tags.iter().filter_map(Value::as_str).map(str::to_owned).collect());
         }
         Ok(attached)
@@ -133,6 +133,15 @@ impl<'e> Tagging<'e> {
             Dialect::Api => Ok(answer),
             Dialect::Rest => answer.get("value").cloned().ok_or(RestError::Reply),
         }
+    }
+}
+
+/// A list; an empty one may be null, or not be there at all.
+fn list(value: &Value) -> Result<&[Value], RestError> {
+    match value {
+        Value::Null => Ok(&[]),
+        Value::Array(list) => Ok(list),
+        _ => Err(RestError::Reply),
     }
 }
 

@@ -67,3 +67,24 @@ fn a_refusal_says_what_the_server_said() {
     let error = Tagging::login(&endpoint, USERNAME, PASSWORD).unwrap_err();
     assert_eq!(error.to_string(), "the vCenter answered with HTTP status 401: Authentication required.");
 }
+
+#[test]
+fn an_object_without_tags_has_none() {
+    for answer in [
+        r#"{"value":[{"object_id":{"type":"VirtualMachine","id":"vm-1"},"tag_ids":null}]}"#,
+        r#"{"value":[{"object_id":{"type":"VirtualMachine","id":"vm-1"},"tag_ids":[]}]}"#,
+        r#"{"value":[]}"#,
+        r#"{"value":null}"#,
+    ] {
+        let mut host = host(
+            FakeEndpoint::new("vc")
+                .on("POST /api/session", 404, "")
+                .on("POST /rest/com/vmware/cis/session", 200, r#"{"value":"token"}"#)
+                .when(|sent| sent.path.ends_with("list-attached-tags-on-objects"), 200, answer),
+        );
+        let endpoint = host.open(VCENTER).unwrap();
+        let tagging = Tagging::login(&endpoint, USERNAME, PASSWORD).unwrap();
+        let attached = tagging.attached(&[Reference::new("VirtualMachine", "vm-1")]).unwrap();
+        assert!(attached.values().all(Vec::is_empty), "{answer}");
+    }
+}
