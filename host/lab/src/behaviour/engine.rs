@@ -24,6 +24,10 @@ use super::world::World;
 /// How long an object waits that could not be looked at, because the API refused a write.
 const RETRY: Duration = Duration::from_millis(100);
 
+/// How often an object may be looked at in each of these spans; two controllers that undo each other would otherwise never rest.
+const OFTEN: u32 = 300;
+const SPAN: Duration = Duration::from_secs(1);
+
 /// An object to look at.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Key {
@@ -60,8 +64,6 @@ impl On {
 /// Which objects a change is about.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Route {
-    /// The object itself.
-    Itself,
     /// Its owners of the controller's kind.
     Owners,
     /// Those of the controller's kind in the same cluster.
@@ -218,12 +220,14 @@ pub(crate) struct Engine {
     context: Arc<Context>,
     controllers: Vec<Box<dyn Controller>>,
     queue: Queue,
+    looks: HashMap<(usize, Key), u32>,
+    span: Instant,
 }
 
 impl Engine {
     pub(crate) fn new(context: Arc<Context>, controllers: Vec<Box<dyn Controller>>) -> Self {
         let queue = Queue { waiting: VecDeque::new(), asked: HashSet::new(), timers: BinaryHeap::new(), due: HashMap::new() };
-        Self { context, controllers, queue }
+        Self { context, controllers, queue, looks: HashMap::new(), span: Instant::now() }
     }
 
     /// Runs until the task is aborted.
@@ -271,6 +275,16 @@ impl Engine {
     fn look_at(&mut self, index: usize, key: Key) {
         let Some(controller) = self.controllers.get(index) else { return };
         if !self.context.is_installed(&controller.component(), &key.kind) {
+            return;
+        }
+        if self.span.elapsed() > SPAN {
+            self.span = Instant::now();
+            self.looks.clear();
+        }
+        let looks = self.looks.entry((index, key.clone())).or_default();
+        *looks += 1;
+        if *looks > OFTEN {
+            self.queue.later(index, key, RETRY);
             return;
         }
         match controller.reconcile(&self.context, &key) {
@@ -352,7 +366,6 @@ impl Engine {
         for (_, route) in controller.watches().iter().filter(|(on, _)| on.matches(&event.kind)) {
             let namespace = object::namespace(this);
             match route {
-                Route::Itself => keys.push(Key::of(this)),
                 Route::Owners => keys.extend(owners_of(this, &primary)),
                 Route::SameCluster => {
                     let cluster = cluster_name(this);

@@ -2,7 +2,6 @@
 
 use crate::kube::Kind;
 
-pub(crate) const NAMESPACE: Kind = Kind::new("", "Namespace");
 pub(crate) const NODE: Kind = Kind::new("", "Node");
 pub(crate) const POD: Kind = Kind::new("", "Pod");
 pub(crate) const SECRET: Kind = Kind::new("", "Secret");

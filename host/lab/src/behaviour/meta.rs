@@ -56,16 +56,18 @@ pub(crate) fn owner_reference(owner: &Value, controller: bool) -> Value {
     reference
 }
 
-/// Makes `owner` an owner of `this`; as a controller it takes the place of any other.
+/// Makes `owner` an owner of `this`. What has a controller already keeps it, and then nothing changes: two that fight over a third would never end.
 pub(crate) fn own(this: &mut Value, owner: &Value, controller: bool) {
     let wanted = owner_reference(owner, controller);
-    let mut owners: Vec<Value> = object::owners(this)
-        .iter()
-        .filter(|one| one.get("uid") != wanted.get("uid") && !(controller && one.get("controller").and_then(Value::as_bool) == Some(true)))
-        .cloned()
-        .collect();
-    let place = object::owners(this).iter().position(|one| one.get("uid") == wanted.get("uid")).unwrap_or(owners.len());
-    owners.insert(place.min(owners.len()), wanted);
+    let is_this = |one: &Value| one.get("uid") == wanted.get("uid");
+    if controller && object::owners(this).iter().any(|one| !is_this(one) && flag(one, "/controller")) {
+        return;
+    }
+    let mut owners = object::owners(this).to_vec();
+    match owners.iter_mut().find(|one| is_this(one)) {
+        Some(there) => *there = wanted,
+        None => owners.push(wanted),
+    }
     object::metadata(this).insert("ownerReferences".to_owned(), Value::Array(owners));
 }
 
@@ -122,14 +124,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_controller_takes_the_place_of_the_one_before_and_others_stay() {
+    fn there_is_one_controller_and_the_first_one_stays() {
         let owner = |kind: &str, uid: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": kind, "uid": uid}});
         let mut this = json!({"metadata": {"name": "x"}});
-        own(&mut this, &owner("Set", "1"), true);
+        own(&mut this, &owner("Set", "1"), false);
         own(&mut this, &owner("Cluster", "2"), false);
         own(&mut this, &owner("Machine", "3"), true);
-        let owners: Vec<_> = object::owners(&this).iter().map(|one| (text(one, "/kind"), flag(one, "/controller"))).collect();
-        assert_eq!(owners, [("Cluster", false), ("Machine", true)]);
+        own(&mut this, &owner("Machine", "4"), true);
+        let owners: Vec<_> = object::owners(&this).iter().map(|one| (text(one, "/uid"), flag(one, "/controller"))).collect();
+        assert_eq!(owners, [("1", false), ("2", false), ("3", true)]);
         let before = this.clone();
         own(&mut this, &owner("Cluster", "2"), false);
         own(&mut this, &owner("Machine", "3"), true);

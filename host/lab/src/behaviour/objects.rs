@@ -84,10 +84,6 @@ impl Objects {
             other => other,
         }
     }
-
-    pub(crate) fn store(&self) -> &Store {
-        &self.store
-    }
 }
 
 /// Whether the controller among an object's owners has this UID.

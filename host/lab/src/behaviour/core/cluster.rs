@@ -9,6 +9,7 @@ use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Rou
 use crate::behaviour::infrastructure::contract;
 use crate::behaviour::kinds::{CLUSTER, CONTROL_PLANE, ETCD_CLUSTER, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, names};
 use crate::behaviour::meta::{flag, is_paused, own, remove_annotation, set, set_annotation, set_label, text};
+use crate::behaviour::objects::is_controlled_by;
 use crate::kube::object;
 
 use super::{remove, rollup, template};
@@ -64,7 +65,10 @@ impl Controller for Clusters {
         for one in [&infrastructure, &control_plane, &etcd].into_iter().flatten() {
             objects.change_this(one, |one| {
                 own(one, &this, true);
-                set_label(one, names::CLUSTER_NAME, &key.name);
+                // What another cluster controls stays that one's.
+                if is_controlled_by(one, object::uid(&this)) {
+                    set_label(one, names::CLUSTER_NAME, &key.name);
+                }
             });
         }
         for kind in [MACHINE_DEPLOYMENT] {
@@ -72,7 +76,7 @@ impl Controller for Clusters {
                 objects.change_this(&one, |one| own(one, &this, false));
             }
         }
-        hold(context, &this, control_plane.as_ref(), etcd.as_ref());
+        hold(context, &this, control_plane.as_ref().filter(|one| is_controlled_by(one, object::uid(&this)) || object::owners(one).is_empty()), etcd.as_ref());
         objects.change_this(&this, |this| take_over(this, infrastructure.as_ref(), control_plane.as_ref(), etcd.as_ref()));
         let reached = context.world.cluster(ClusterRole::Workload, &key.name).is_some();
         let Some(this) = objects.get(&CLUSTER, &key.namespace, &key.name) else { return Ok(After::Settled) };

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::behaviour::MachineRole;
 use crate::behaviour::conditions::is_true;
-use crate::behaviour::kinds::{CLUSTER, CONTROL_PLANE, ETCD_CLUSTER, INFRASTRUCTURE_GROUP, MACHINE_DEPLOYMENT, NODE, POD, RESOURCE_SET_BINDING, SECRET};
+use crate::behaviour::kinds::{CLUSTER, CONTROL_PLANE, ETCD_CLUSTER, INFRASTRUCTURE_GROUP, MACHINE_DEPLOYMENT, NODE, POD, RESOURCE_SET_BINDING, SECRET, names as names_of};
 use crate::behaviour::meta::{number, text};
 use crate::kube::{Kind, LabelSelector, Patch, Propagation, Store, object};
 
@@ -201,14 +201,17 @@ async fn a_deleted_cluster_takes_its_machines_along_and_its_api_goes() {
     bed.available().await;
     let store = bed.store();
     store.delete(&CLUSTER, Some(NAMESPACE), "prod", Propagation::Background).unwrap();
-    let mut order = Vec::new();
+    let mut early = false;
     until(store, "the cluster is gone", |store| {
         let left = machines(store);
-        let roles = left.iter().map(|one| crate::behaviour::kinds::names::CONTROL_PLANE.eq(object::label(one, crate::behaviour::kinds::names::CONTROL_PLANE).map_or("", |_| crate::behaviour::kinds::names::CONTROL_PLANE)));
-        order.push(roles.filter(|is_plane| *is_plane).count());
+        let going = |label: &str| left.iter().any(|one| object::label(one, label).is_some() && object::is_deleting(one));
+        let workers = left.iter().any(|one| object::label(one, names_of::DEPLOYMENT_NAME).is_some());
+        let planes = left.iter().any(|one| object::label(one, names_of::CONTROL_PLANE).is_some());
+        early |= workers && going(names_of::CONTROL_PLANE) || planes && going(names_of::ETCD_CLUSTER);
         get(store, &CLUSTER, "prod").is_none()
     })
     .await;
+    assert!(!early, "workers go first, then the control plane, then etcd");
     assert!(machines(store).is_empty());
     assert!(bed.world.machines().list().is_empty());
     for kind in store.kinds().into_iter().filter(|kind| kind.group.ends_with("cluster.x-k8s.io")) {
@@ -240,7 +243,9 @@ async fn etcd_that_never_serves_holds_the_control_plane() {
     Sample { etcd: Some(3), ..Sample::default() }.create(bed.store());
     until(bed.store(), "the first etcd machine is provisioned", |store| machines(store).iter().any(|one| text(one, "/status/phase") == "Provisioned")).await;
     until(bed.store(), "the control plane is held", |store| get(store, &CONTROL_PLANE, "prod").is_some_and(|one| is_true(&one, "Paused"))).await;
-    assert_eq!(machines(bed.store()).len(), 1);
+    let etcd = machines(bed.store()).into_iter().filter(|one| object::label(one, names_of::ETCD_CLUSTER).is_some()).count();
+    let planes = machines(bed.store()).into_iter().filter(|one| object::label(one, names_of::CONTROL_PLANE).is_some()).count();
+    assert_eq!((etcd, planes), (1, 0));
 }
 
 #[tokio::test]
