@@ -6,7 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::kube::{Kind, object};
+use crate::kube::{Event, Kind, object};
 use crate::tls::CertificateAuthority;
 
 use super::component::{CA_INJECTOR, CERT_MANAGER, Component};
@@ -131,10 +131,18 @@ impl Controller for Injector {
         vec![(On::Kind(SECRET), Route::All), (On::Kind(CERTIFICATE), Route::All)]
     }
 
+    fn is_concerned(&self, event: &Event) -> bool {
+        let this = &event.object;
+        event.kind == CERTIFICATE || object::annotation(this, "cert-manager.io/certificate-name").is_some() || object::name(this) == OWN_AUTHORITY
+    }
+
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {
-        let Some(this) = context.objects.get(&self.0, "", &key.name) else { return Ok(After::Settled) };
-        let Some(bundle) = authority_for(context, &this)? else { return Ok(After::Settled) };
-        context.objects.change_this(&this, |this| inject(this, &bundle));
+        let all = context.objects.each(&self.0, "");
+        let Some(this) = all.iter().find(|one| object::name(one) == key.name) else { return Ok(After::Settled) };
+        let Some(bundle) = authority_for(context, this)? else { return Ok(After::Settled) };
+        if !has(this, &bundle) {
+            context.objects.change(&self.0, "", &key.name, |this| inject(this, &bundle));
+        }
         Ok(After::Settled)
     }
 }
@@ -157,6 +165,13 @@ fn authority_for(context: &Context, this: &Value) -> Result<Option<String>, crat
         None
     };
     Ok(secret.and_then(|one| one.pointer("/data/ca.crt").and_then(Value::as_str).map(str::to_owned)))
+}
+
+/// Whether the authority is everywhere where it belongs.
+fn has(this: &Value, bundle: &str) -> bool {
+    let hooks = this.get("webhooks").and_then(Value::as_array).into_iter().flatten();
+    let conversion = this.pointer("/spec/conversion/webhook");
+    hooks.chain(conversion).all(|hook| text(hook, "/clientConfig/caBundle") == bundle)
 }
 
 fn inject(this: &mut Value, bundle: &str) {

@@ -1,6 +1,7 @@
 //! What is installed in a cluster: a controller acts only while the Deployment that it would run in is available.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -37,7 +38,7 @@ pub(crate) fn names_of(deployment: &Value) -> impl Iterator<Item = &str> {
 }
 
 /// The components whose Deployments are available.
-pub(crate) fn available(deployments: &[Value]) -> BTreeSet<String> {
+pub(crate) fn available(deployments: &[Arc<Value>]) -> BTreeSet<String> {
     let up = deployments.iter().filter(|one| !object::is_deleting(one) && conditions::is_true(one, "Available"));
     up.flat_map(|one| names_of(one).map(str::to_owned).collect::<Vec<_>>()).collect()
 }
@@ -57,11 +58,11 @@ mod tests {
     #[test]
     fn only_an_available_deployment_counts_and_under_each_of_its_names() {
         let deployment = |available: &str| {
-            json!({
+            Arc::new(json!({
                 "apiVersion": "apps/v1", "kind": "Deployment",
                 "metadata": {"name": "capi-controller-manager", "labels": {"cluster.x-k8s.io/provider": "cluster-api"}},
                 "status": {"conditions": [{"type": "Available", "status": available}]},
-            })
+            }))
         };
         assert!(available(&[deployment("False")]).is_empty());
         let found = available(&[deployment("True")]);

@@ -14,8 +14,9 @@ use tokio::time::Instant;
 use crate::kube::{ApiError, Event, EventType, Kind, KubeCluster, Watch, object};
 
 use super::component::{self, Component};
+use super::core::template;
 use super::infrastructure::contract::{self, Definition};
-use super::kinds::{CRD, DEPLOYMENT, INFRASTRUCTURE_GROUP};
+use super::kinds::{CLUSTER, CRD, DEPLOYMENT, INFRASTRUCTURE_GROUP, NODE};
 use super::meta::{cluster_name, text};
 use super::objects::Objects;
 use super::pace::Stages;
@@ -72,6 +73,10 @@ pub(crate) enum Route {
     OfCluster,
     /// The Cluster that it belongs to.
     ItsCluster,
+    /// The one of the controller's kind that this label names.
+    Label(&'static str),
+    /// The one that the reference at this place names.
+    Reference(&'static str),
     /// All of the controller's kind.
     All,
 }
@@ -99,6 +104,11 @@ pub(crate) trait Controller: Send + Sync {
     /// Whether changes of the nodes of a workload cluster concern it.
     fn follows_nodes(&self) -> bool {
         false
+    }
+    /// Whether a change concerns it at all; asked for those that it watches.
+    fn is_concerned(&self, event: &Event) -> bool {
+        let _ = event;
+        true
     }
     /// Brings one object forward.
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome;
@@ -153,7 +163,7 @@ impl Context {
 
     fn keys(&self, on: &On, namespace: &str, cluster: Option<&str>) -> Vec<Key> {
         let list = |kind: &Kind| -> Vec<Key> {
-            let all = self.objects.list(kind, namespace);
+            let all = self.objects.each(kind, namespace);
             all.iter().filter(|one| cluster.is_none_or(|wanted| cluster_name(one) == wanted || of_itself(one, wanted))).map(|one| Key::of(one)).collect()
         };
         match on {
@@ -314,13 +324,13 @@ impl Engine {
     }
 
     fn refresh_definitions(&self) {
-        let found = self.context.objects.list(&CRD, "").iter().filter_map(|one| contract::definition(one)).collect();
+        let found = self.context.objects.each(&CRD, "").iter().filter_map(|one| contract::definition(one)).collect();
         *self.context.definitions.lock().unwrap_or_else(PoisonError::into_inner) = found;
     }
 
     /// Says whether what is installed has changed.
     fn refresh_components(&self) -> bool {
-        let now = component::available(&self.context.objects.list(&DEPLOYMENT, ""));
+        let now = component::available(&self.context.objects.each(&DEPLOYMENT, ""));
         let mut installed = self.context.installed.lock().unwrap_or_else(PoisonError::into_inner);
         let changed = *installed != now;
         *installed = now;
@@ -332,11 +342,9 @@ impl Engine {
         if event.event_type == EventType::Deleted {
             self.context.stages.forget(object::uid(this));
         }
-        if event.kind == CRD {
+        if event.kind == CRD && text(this, "/spec/group") == INFRASTRUCTURE_GROUP {
             self.refresh_definitions();
-            if text(this, "/spec/group") == INFRASTRUCTURE_GROUP {
-                super::admission::register_kind(&self.context, this);
-            }
+            super::admission::register_kind(&self.context, this);
         }
         if event.kind == DEPLOYMENT && self.refresh_components() {
             for index in 0..self.controllers.len() {
@@ -345,7 +353,7 @@ impl Engine {
                 }
             }
         }
-        if event.kind == super::kinds::NODE {
+        if event.kind == NODE && !same_node(event) {
             self.context.world.tell_nodes_changed(self.context.cluster.name());
         }
         for index in 0..self.controllers.len() {
@@ -363,7 +371,13 @@ impl Engine {
         if primary.matches(&event.kind) {
             keys.push(Key::of(this));
         }
-        for (_, route) in controller.watches().iter().filter(|(on, _)| on.matches(&event.kind)) {
+        let watches = controller.watches();
+        let mut routes = watches.iter().filter(|(on, _)| on.matches(&event.kind)).map(|(_, route)| route).peekable();
+        // What a Cluster says about the progress of its parts is no news to them.
+        if routes.peek().is_none() || event.kind == CLUSTER && same_cluster(event) || !controller.is_concerned(event) {
+            return keys;
+        }
+        for route in routes {
             let namespace = object::namespace(this);
             match route {
                 Route::Owners => keys.extend(owners_of(this, &primary)),
@@ -378,6 +392,16 @@ impl Engine {
                     let cluster = cluster_name(this);
                     if let (On::Kind(kind), false) = (&primary, cluster.is_empty()) {
                         keys.push(Key { kind: kind.clone(), namespace: namespace.to_owned(), name: cluster.to_owned() });
+                    }
+                }
+                Route::Label(label) => {
+                    if let (On::Kind(kind), Some(name)) = (&primary, object::label(this, label)) {
+                        keys.push(Key { kind: kind.clone(), namespace: namespace.to_owned(), name: name.to_owned() });
+                    }
+                }
+                Route::Reference(pointer) => {
+                    if let Some((kind, name)) = this.pointer(pointer).map(template::target).filter(|(kind, _)| primary.matches(kind)) {
+                        keys.push(Key { kind, namespace: namespace.to_owned(), name });
                     }
                 }
                 Route::All => keys.extend(self.context.keys(&primary, "", None)),
@@ -396,6 +420,28 @@ impl Engine {
                 self.queue.push(index, key);
             }
         }
+    }
+}
+
+/// Whether a change of a Cluster leaves what its parts go by as it was.
+fn same_cluster(event: &Event) -> bool {
+    event.event_type == EventType::Modified && event.same_at(&["/spec", "/metadata/labels", "/metadata/annotations", "/metadata/deletionTimestamp", "/status/initialization"])
+}
+
+/// Whether a change of a node leaves what machines go by as it was.
+fn same_node(event: &Event) -> bool {
+    event.event_type == EventType::Modified && event.same_at(&["/spec/providerID", "/status/conditions", "/status/nodeInfo"])
+}
+
+/// What a change has not changed.
+pub(crate) trait Same {
+    /// Whether the values at these places are as before.
+    fn same_at(&self, pointers: &[&str]) -> bool;
+}
+
+impl Same for Event {
+    fn same_at(&self, pointers: &[&str]) -> bool {
+        self.previous.as_ref().is_some_and(|before| pointers.iter().all(|pointer| before.pointer(pointer) == self.object.pointer(pointer)))
     }
 }
 

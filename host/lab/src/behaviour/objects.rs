@@ -1,8 +1,10 @@
 //! How the lab's controllers read and write a cluster: a thin layer over the store that writes nothing where nothing changes.
 
+use std::sync::Arc;
+
 use serde_json::Value;
 
-use crate::kube::{ApiError, Kind, LabelSelector, Propagation, Reason, Store, object};
+use crate::kube::{ApiError, Kind, Propagation, Reason, Store, object};
 
 use super::kinds::names;
 
@@ -21,20 +23,27 @@ impl Objects {
         self.store.get(kind, Some(namespace), name)
     }
 
-    /// The objects of a kind in a namespace, or everywhere if that is empty; by namespace and name.
+    /// The objects of a kind in a namespace, or everywhere if that is empty; by namespace and name. Shared with the store, not copied.
+    pub(crate) fn each(&self, kind: &Kind, namespace: &str) -> Vec<Arc<Value>> {
+        shared(&self.store, kind, namespace)
+    }
+
+    /// [`Objects::each`], copied.
     pub(crate) fn list(&self, kind: &Kind, namespace: &str) -> Vec<Value> {
-        self.store.list(kind, Some(namespace).filter(|one| !one.is_empty()), &LabelSelector::everything())
+        self.each(kind, namespace).iter().map(|one| (**one).clone()).collect()
     }
 
     /// The objects of a kind that belong to a cluster, by their label.
     pub(crate) fn of_cluster(&self, kind: &Kind, namespace: &str, cluster: &str) -> Vec<Value> {
-        self.store.list(kind, Some(namespace), &LabelSelector::equals(names::CLUSTER_NAME, cluster))
+        let all = self.each(kind, namespace);
+        all.iter().filter(|one| object::label(one, names::CLUSTER_NAME) == Some(cluster)).map(|one| (**one).clone()).collect()
     }
 
     /// The objects of a kind whose controller is `owner`.
     pub(crate) fn controlled_by(&self, kind: &Kind, owner: &Value) -> Vec<Value> {
         let uid = object::uid(owner);
-        self.list(kind, object::namespace(owner)).into_iter().filter(|one| is_controlled_by(one, uid)).collect()
+        let all = self.each(kind, object::namespace(owner));
+        all.iter().filter(|one| is_controlled_by(one, uid)).map(|one| (**one).clone()).collect()
     }
 
     /// Creates an object, unless one of that name is there.
@@ -84,6 +93,17 @@ impl Objects {
             other => other,
         }
     }
+}
+
+/// The objects of a kind in a namespace, or everywhere if that is empty, shared with the store: definitions and pods are too large and too many to be copied
+/// each time that somebody looks for one.
+pub(crate) fn shared(store: &Store, kind: &Kind, namespace: &str) -> Vec<Arc<Value>> {
+    let Ok(resource) = store.resource_of(kind) else { return Vec::new() };
+    let mut items = store.list_with(&resource, &Default::default()).items;
+    if !namespace.is_empty() {
+        items.retain(|one| object::namespace(one) == namespace);
+    }
+    items
 }
 
 /// Whether the controller among an object's owners has this UID.

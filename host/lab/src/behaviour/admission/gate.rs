@@ -8,10 +8,11 @@ use tokio::time::Instant;
 
 use crate::Fault;
 use crate::behaviour::conditions::is_true;
-use crate::behaviour::kinds::{CRD, DEPLOYMENT, MUTATING, VALIDATING};
+use crate::behaviour::kinds::{DEPLOYMENT, MUTATING, VALIDATING};
 use crate::behaviour::meta::text;
+use crate::behaviour::objects::shared;
 use crate::behaviour::world::World;
-use crate::kube::{Kind, LabelSelector, Operation, Store, object};
+use crate::kube::{Kind, Operation, Store, object};
 
 /// How long a late webhook is late.
 const LATE: Duration = Duration::from_secs(20);
@@ -54,7 +55,7 @@ impl Gate {
             let labels = deployment.pointer("/spec/template/metadata/labels");
             selector.iter().all(|(key, value)| labels.and_then(|labels| labels.get(key)) == Some(value))
         };
-        let available = store.list(&DEPLOYMENT, Some(namespace), &LabelSelector::everything()).iter().any(|one| selects(one) && is_true(one, "Available"));
+        let available = shared(store, &DEPLOYMENT, namespace).iter().any(|one| selects(one) && is_true(one, "Available"));
         let mut since = self.since.lock().unwrap_or_else(PoisonError::into_inner);
         if !available {
             *since = None;
@@ -70,8 +71,8 @@ impl Gate {
 
 /// The webhooks that have to see an operation on a kind.
 fn hooks(store: &Store, kind: &Kind, operation: Operation) -> Vec<Value> {
-    let plural = store.list(&CRD, None, &LabelSelector::everything()).into_iter().find(|one| text(one, "/spec/group") == kind.group && text(one, "/spec/names/kind") == kind.kind);
-    let Some(plural) = plural.map(|one| text(&one, "/spec/names/plural").to_owned()) else { return Vec::new() };
+    let Ok(resource) = store.resource_of(kind) else { return Vec::new() };
+    let plural = resource.key.plural.as_str();
     let word = match operation {
         Operation::Create => "CREATE",
         Operation::Update => "UPDATE",
@@ -79,10 +80,10 @@ fn hooks(store: &Store, kind: &Kind, operation: Operation) -> Vec<Value> {
     };
     let has = |list: Option<&Value>, wanted: &[&str]| list.and_then(Value::as_array).is_some_and(|list| list.iter().filter_map(Value::as_str).any(|one| wanted.contains(&one)));
     let sees = |hook: &Value| {
-        let rules = hook.get("rules").and_then(Value::as_array).cloned().unwrap_or_default();
-        rules.iter().any(|rule| has(rule.get("operations"), &[word, "*"]) && has(rule.get("apiGroups"), &[&kind.group, "*"]) && has(rule.get("resources"), &[&plural, "*", "*/*"]))
+        let mut rules = hook.get("rules").and_then(Value::as_array).into_iter().flatten();
+        rules.any(|rule| has(rule.get("operations"), &[word, "*"]) && has(rule.get("apiGroups"), &[&kind.group, "*"]) && has(rule.get("resources"), &[plural, "*", "*/*"]))
     };
-    let configurations = [MUTATING, VALIDATING].into_iter().flat_map(|one| store.list(&one, None, &LabelSelector::everything()));
-    let all = configurations.filter(|one| !object::is_deleting(one)).flat_map(|one| one.get("webhooks").and_then(Value::as_array).cloned().unwrap_or_default());
-    all.filter(|hook| sees(hook) && text(hook, "/failurePolicy") != "Ignore" && hook.pointer("/clientConfig/service").is_some()).collect()
+    let configurations: Vec<_> = [MUTATING, VALIDATING].into_iter().flat_map(|one| shared(store, &one, "")).filter(|one| !object::is_deleting(one)).collect();
+    let all = configurations.iter().filter_map(|one| one.get("webhooks")?.as_array()).flatten();
+    all.filter(|hook| sees(hook) && text(hook, "/failurePolicy") != "Ignore" && hook.pointer("/clientConfig/service").is_some()).cloned().collect()
 }

@@ -26,7 +26,7 @@ impl Controller for MachineDeployments {
     }
 
     fn watches(&self) -> Vec<(On, Route)> {
-        vec![(On::Kind(MACHINE_SET), Route::Owners), (On::Kind(CLUSTER), Route::OfCluster), (On::Kind(MACHINE), Route::SameCluster)]
+        vec![(On::Kind(MACHINE_SET), Route::Owners), (On::Kind(CLUSTER), Route::OfCluster), (On::Kind(MACHINE), Route::Label(names::DEPLOYMENT_NAME))]
     }
 
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {

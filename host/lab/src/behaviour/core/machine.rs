@@ -32,9 +32,9 @@ impl Controller for MachineController {
     fn watches(&self) -> Vec<(On, Route)> {
         vec![
             (On::Kind(CLUSTER), Route::OfCluster),
-            (On::Kind(KUBEADM_CONFIG), Route::SameCluster),
-            (On::Kind(ETCDADM_CONFIG), Route::SameCluster),
-            (On::Infrastructure("Machine"), Route::SameCluster),
+            (On::Kind(KUBEADM_CONFIG), Route::Owners),
+            (On::Kind(ETCDADM_CONFIG), Route::Owners),
+            (On::Infrastructure("Machine"), Route::Owners),
         ]
     }
 

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::behaviour::component::{CORE, Component};
 use crate::behaviour::conditions::{self, Condition, is_true};
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route};
+use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route, Same as _};
 use crate::behaviour::kinds::{CLUSTER, CONTROL_PLANE, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, names};
 use crate::behaviour::meta::{cluster_name, flag, fresh_name, is_paused, number, owner_named, set, set_label, text, unset};
-use crate::kube::{ApiError, object};
+use crate::kube::{ApiError, Event, object};
 
 use super::template::{self, NewMachine};
 
@@ -24,12 +24,17 @@ impl Controller for MachineSets {
 
     fn watches(&self) -> Vec<(On, Route)> {
         vec![
-            (On::Kind(MACHINE), Route::SameCluster),
+            (On::Kind(MACHINE), Route::Owners),
             (On::Kind(CLUSTER), Route::OfCluster),
             (On::Kind(MACHINE_DEPLOYMENT), Route::SameCluster),
             (On::Kind(CONTROL_PLANE), Route::SameCluster),
             (On::Infrastructure("MachineTemplate"), Route::All),
         ]
+    }
+
+    fn is_concerned(&self, event: &Event) -> bool {
+        // Of a control plane only its version matters here.
+        event.kind != CONTROL_PLANE || !event.same_at(&["/spec/version", "/status/version"])
     }
 
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {

@@ -27,7 +27,7 @@ impl Controller for EtcdadmConfigs {
     }
 
     fn watches(&self) -> Vec<(On, Route)> {
-        vec![(On::Kind(CLUSTER), Route::OfCluster), (On::Kind(MACHINE), Route::SameCluster), (On::Kind(SECRET), Route::SameCluster)]
+        vec![(On::Kind(CLUSTER), Route::OfCluster), (On::Kind(MACHINE), Route::Reference("/spec/bootstrap/configRef")), (On::Kind(SECRET), Route::SameCluster)]
     }
 
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {

@@ -10,7 +10,7 @@ use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Rou
 use crate::behaviour::kinds::{CLUSTER, SECRET};
 use crate::behaviour::meta::{is_paused, own, owner_named, set, set_label, text};
 use crate::behaviour::kinds::names;
-use crate::kube::object;
+use crate::kube::{Event, EventType, object};
 
 use super::contract::Definition;
 
@@ -32,6 +32,11 @@ impl Controller for InfrastructureClusters {
 
     fn watches(&self) -> Vec<(On, Route)> {
         vec![(On::Kind(CLUSTER), Route::All), (On::Infrastructure("Machine"), Route::SameCluster), (On::Kind(SECRET), Route::All)]
+    }
+
+    fn is_concerned(&self, event: &Event) -> bool {
+        // Machines matter once they are gone, and a Secret if it is one that somebody brought.
+        !event.kind.kind.ends_with("Machine") || event.event_type == EventType::Deleted
     }
 
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {

@@ -32,7 +32,7 @@ impl Controller for InfrastructureMachines {
     }
 
     fn watches(&self) -> Vec<(On, Route)> {
-        vec![(On::Kind(MACHINE), Route::SameCluster), (On::Kind(CLUSTER), Route::OfCluster)]
+        vec![(On::Kind(MACHINE), Route::Reference("/spec/infrastructureRef")), (On::Kind(CLUSTER), Route::OfCluster)]
     }
 
     fn follows_nodes(&self) -> bool {

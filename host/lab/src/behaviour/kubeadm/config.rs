@@ -27,7 +27,7 @@ impl Controller for KubeadmConfigs {
     }
 
     fn watches(&self) -> Vec<(On, Route)> {
-        vec![(On::Kind(CLUSTER), Route::OfCluster), (On::Kind(MACHINE), Route::SameCluster)]
+        vec![(On::Kind(CLUSTER), Route::OfCluster), (On::Kind(MACHINE), Route::Reference("/spec/bootstrap/configRef"))]
     }
 
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {

@@ -4,10 +4,10 @@ use serde_json::{Value, json};
 
 use crate::behaviour::component::Component;
 use crate::behaviour::conditions;
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route};
+use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route, Same as _};
 use crate::behaviour::kinds::{DAEMON_SET, NODE, POD};
 use crate::behaviour::meta::{fresh_name, owner_reference, set, text};
-use crate::kube::object;
+use crate::kube::{Event, object};
 
 use super::node;
 
@@ -27,6 +27,10 @@ impl Controller for DaemonSets {
 
     fn watches(&self) -> Vec<(On, Route)> {
         vec![(On::Kind(POD), Route::Owners), (On::Kind(NODE), Route::All)]
+    }
+
+    fn is_concerned(&self, event: &Event) -> bool {
+        event.kind != NODE || !event.same_at(&["/spec/taints", "/metadata/labels", "/metadata/deletionTimestamp"])
     }
 
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {

@@ -4,11 +4,11 @@ use serde_json::{Value, json};
 
 use crate::Fault;
 use crate::behaviour::component::Component;
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route};
+use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route, Same as _};
 use crate::behaviour::kinds::{DAEMON_SET, NODE, POD};
 use crate::behaviour::meta::{now, set, text};
 use crate::behaviour::conditions;
-use crate::kube::object;
+use crate::kube::{Event, object};
 
 /// The folder in which a container network tells the kubelet that it is there.
 const NETWORK_FOLDER: &str = "/etc/cni/net.d";
@@ -31,9 +31,13 @@ impl Controller for Nodes {
         vec![(On::Kind(POD), Route::All), (On::Kind(DAEMON_SET), Route::All)]
     }
 
+    fn is_concerned(&self, event: &Event) -> bool {
+        !event.same_at(&["/status/phase", "/spec/nodeName"])
+    }
+
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {
         let objects = &context.objects;
-        let pods = objects.list(&POD, "");
+        let pods = objects.each(&POD, "");
         let Some(this) = objects.get(&NODE, "", &key.name) else {
             // A node that is gone takes its pods along.
             for pod in pods.iter().filter(|pod| text(pod, "/spec/nodeName") == key.name) {
@@ -41,7 +45,7 @@ impl Controller for Nodes {
             }
             return Ok(After::Settled);
         };
-        let running: Vec<&Value> = pods.iter().filter(|pod| text(pod, "/status/phase") == "Running").collect();
+        let running: Vec<&Value> = pods.iter().map(|pod| &**pod).filter(|pod| text(pod, "/status/phase") == "Running").collect();
         let network = !context.world.faults().has(&Fault::CniMissing)
             && running.iter().any(|pod| text(pod, "/spec/nodeName") == key.name && brings_network(pod));
         // The cloud provider initializes nodes from wherever it runs.

@@ -1,5 +1,6 @@
 //! Pods: given a node, given their volumes, and then running; nothing runs in them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -7,10 +8,10 @@ use serde_json::{Value, json};
 use crate::Fault;
 use crate::behaviour::component::{self, Component};
 use crate::behaviour::conditions;
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route};
+use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route, Same as _};
 use crate::behaviour::kinds::{CONFIG_MAP, NODE, POD, SECRET, names};
 use crate::behaviour::meta::{flag, number, now, set, text};
-use crate::kube::object;
+use crate::kube::{Event, EventType, object};
 
 use super::node;
 
@@ -34,6 +35,11 @@ impl Controller for Pods {
         vec![(On::Kind(NODE), Route::All), (On::Kind(SECRET), Route::All), (On::Kind(CONFIG_MAP), Route::All)]
     }
 
+    fn is_concerned(&self, event: &Event) -> bool {
+        // Of a node its readiness and its taints; a volume is waited for until it is there.
+        !event.same_at(&["/spec", "/status/conditions", "/metadata/labels"]) || event.event_type != EventType::Modified
+    }
+
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {
         let objects = &context.objects;
         let Some(this) = objects.get(&POD, &key.namespace, &key.name).filter(|one| !object::is_deleting(one)) else {
@@ -42,7 +48,7 @@ impl Controller for Pods {
         if text(&this, "/status/phase") == "Running" && conditions::is_true(&this, "Ready") {
             return Ok(After::Settled);
         }
-        let nodes = objects.list(&NODE, "");
+        let nodes = objects.each(&NODE, "");
         let bound = text(&this, "/spec/nodeName");
         let place = if bound.is_empty() {
             nodes.iter().find(|node| node::selected(&this, node) && node::untolerated(&this, node).is_empty() && !flag(node, "/spec/unschedulable"))
@@ -75,7 +81,7 @@ impl Controller for Pods {
     }
 }
 
-fn unschedulable(pod: &Value, nodes: &[Value]) -> String {
+fn unschedulable(pod: &Value, nodes: &[Arc<Value>]) -> String {
     let mut why: Vec<String> = nodes.iter().flat_map(|node| node::untolerated(pod, node)).map(|taint| format!("1 node(s) had untolerated taint {{{taint}: }}")).collect();
     why.sort();
     why.dedup();
