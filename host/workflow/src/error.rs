@@ -77,6 +77,8 @@ pub enum WorkflowError {
         what: String,
         /// What it was and is.
         difference: String,
+        /// Whether the create is done.
+        created: bool,
     },
     /// The cluster's folder can't be used.
     #[error(transparent)]
@@ -142,7 +144,7 @@ impl WorkflowError {
             Self::Credentials { .. } | Self::Preflight { .. } => 4,
             Self::Step { .. } | Self::Journal(_) | Self::Bootstrap(_) | Self::Api { .. } => 5,
             Self::Folder(error) if error.in_use() => 5,
-            Self::Interrupted { .. } => 130,
+            Self::Interrupted { .. } | Self::Fetch(FetchError::Interrupted { .. }) => 130,
             _ => 3,
         }
     }
@@ -157,6 +159,9 @@ impl WorkflowError {
             Self::Release(_) => "check the file that `--bundles-override` names, or leave the flag out".to_owned(),
             Self::Plugin { .. } => "`kedge plugin inspect` shows what a plugin is and wants; nothing was touched".to_owned(),
             Self::Render(error) => error.help(),
+            Self::Changed { difference, created: true, .. } => {
+                format!("{difference}; the cluster was created, and this version can't change one that is there")
+            }
             Self::Changed { cluster, difference, .. } => format!(
                 "{difference}; to go on, use what the create began with; to begin again, run `kedge delete cluster {cluster}` first"
             ),

@@ -208,16 +208,29 @@ impl Folder {
         }
     }
 
-    /// Removes all that this program wrote, and the folder itself if nothing else is in it. Whether the folder is gone.
+    /// Removes all that runs on this cluster wrote, and the folder itself if nothing else is in it. Whether the folder
+    /// is gone.
     pub fn remove_own(self) -> Result<bool, FolderError> {
-        for name in [self.kubeconfig_file(), self.spec_file(), GENERATED.to_owned(), OWN.to_owned()] {
+        let own = [JOURNAL, AUDIT, LOCK_FILE, SPEC, MOVES, DIAGNOSIS, GENERATED, lock::FILE].map(str::to_owned);
+        for name in own.into_iter().chain([self.kubeconfig_file(), self.spec_file()]) {
             self.remove(&name)?;
         }
-        let empty = self.dir.entries().map_err(|source| self.failed("read", "", source))?.next().is_none();
+        if self.is_empty(OWN)? {
+            self.remove(OWN)?;
+        }
+        let empty = self.is_empty(".")?;
         if empty {
             self.parent.remove_dir(&self.name).map_err(|source| self.failed("remove", "", source))?;
         }
         Ok(empty)
+    }
+
+    fn is_empty(&self, name: &str) -> Result<bool, FolderError> {
+        match self.dir.read_dir(name) {
+            Ok(mut entries) => Ok(entries.next().is_none()),
+            Err(source) if source.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(source) => Err(self.failed("read", name, source)),
+        }
     }
 
     /// Opens a file for lines at its end, made if it is not there, with what is in it.
@@ -386,6 +399,12 @@ mod tests {
         assert!(!folder.remove_own().unwrap());
         assert!(home.path().join("prod/notes.txt").exists() && !home.path().join("prod/.kedge").exists());
         std::fs::remove_file(home.path().join("prod/notes.txt")).unwrap();
+        let folder = Folder::create(home.path(), "prod").unwrap();
+        folder.write(".kedge/lab/connection.json", "{}", Readers::Owner).unwrap();
+        folder.write(JOURNAL, "", Readers::Owner).unwrap();
+        assert!(!folder.remove_own().unwrap());
+        assert!(home.path().join("prod/.kedge/lab/connection.json").exists(), "a lab that runs keeps its file");
+        std::fs::remove_dir_all(home.path().join("prod/.kedge/lab")).unwrap();
         assert!(Folder::open(home.path(), "prod").unwrap().unwrap().remove_own().unwrap());
         assert!(!home.path().join("prod").exists());
     }

@@ -237,7 +237,7 @@ impl Run {
         self.manifests
             .get_or_try_init(|| async {
                 let facts = self.journal.records().facts().map_or_else(|| json!({}), |(facts, _)| facts.clone());
-                let manifests = self.prepared.render(&facts).await.map_err(from_workflow)?;
+                let manifests = self.prepared.render(&facts).await.map_err(|e| self.refuse(e))?;
                 for (name, text) in manifests.files() {
                     self.folder.write(&format!("{GENERATED}/{name}"), &text, Readers::Usual)?;
                 }

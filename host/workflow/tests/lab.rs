@@ -258,3 +258,36 @@ async fn a_dry_run_leaves_nothing() {
     assert!(driver(&lab).find(&cluster(SPECS[0])).await.unwrap().is_none());
     lab.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_preflight_leaves_nothing() {
+    let home = tempfile::tempdir().unwrap();
+    let lab = lab(SPECS[0]).await;
+    let mut wrong = options(home.path(), SPECS[0], &lab);
+    wrong.environment = Arc::new(|name| Some(format!("wrong {name}")));
+    let heard = Arc::new(Heard::default());
+    let error = commands::create(&wrong, heard.clone()).await.unwrap_err();
+    assert!(matches!(error, WorkflowError::Preflight { .. }), "{}", words(&error));
+    assert_eq!(error.exit_code(), 4);
+    assert_eq!(heard.lines(), ["Performing setup and validations", "✅ Connected to server"]);
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+    assert!(driver(&lab).find(&cluster(SPECS[0])).await.unwrap().is_none());
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_rehearsal_that_is_over_is_begun_anew() {
+    let (home, spec) = (tempfile::tempdir().unwrap(), SPECS[2]);
+    for _ in 0..2 {
+        let lab = lab(spec).await;
+        let mut options = options(home.path(), spec, &lab);
+        options.ephemeral = true;
+        assert!(!create(&options, &Arc::new(Heard::default())).await.already);
+        lab.stop().await;
+    }
+    let lab = lab(spec).await;
+    let deleting = options(home.path(), spec, &lab);
+    commands::delete(&deleting, Some(&cluster(spec)), Arc::new(Heard::default())).await.unwrap_or_else(|e| panic!("{}", words(&e)));
+    assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+    lab.stop().await;
+}

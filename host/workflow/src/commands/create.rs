@@ -55,7 +55,14 @@ pub async fn create(options: &Options, reporter: Arc<dyn Reporter>) -> Result<Cr
     };
     let ran = match runner.run(&steps, &run).await {
         Ok(ran) => ran,
-        Err(stopped) => return Err(super::stopped(&run, &command(&run), stopped).await),
+        Err(stopped) => {
+            let error = super::stopped(&run, &command(&run), stopped).await;
+            if !run.journal.records().touched(id::SETUP) {
+                // Nothing was touched, so nothing stays either.
+                run.folder.remove_own()?;
+            }
+            return Err(error);
+        }
     };
     let records = run.journal.records();
     let already = ran.now == 0 && records.iter().any(|r| r.entry == Entry::Finished && r.operation == Operation::Create);
@@ -142,6 +149,13 @@ fn begin(
             help: format!("finish that first: `kedge delete cluster {}`", prepared.name()),
         });
     }
+    if records.is_empty() && folder.has(&folder.kubeconfig_file()) {
+        let file = folder.path_of(&folder.kubeconfig_file());
+        return Err(WorkflowError::Input {
+            message: format!("`{}` is the kubeconfig of a cluster that this program did not make", file.display()),
+            help: "nothing was touched; give the new cluster another name, or work in another folder".into(),
+        });
+    }
     let was = records.inputs();
     let changed = was.and_then(|was| was.changed(inputs));
     match changed {
@@ -150,7 +164,9 @@ fn begin(
             reporter.note(format!("{what} changed since the last try; nothing was touched then, so this begins anew"));
         }
         Some((what, difference)) => {
-            return Err(WorkflowError::Changed { cluster: prepared.name().to_owned(), what: what.to_owned(), difference });
+            let created = records.iter().any(|r| r.entry == Entry::Finished);
+            let (cluster, what) = (prepared.name().to_owned(), what.to_owned());
+            return Err(WorkflowError::Changed { cluster, what, difference, created });
         }
         None => {}
     }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Folder, FolderError, OWN};
 
-const FILE: &str = ".kedge/run.lock";
+pub(super) const FILE: &str = ".kedge/run.lock";
 
 /// A run, as another run sees it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,6 +8,7 @@ use kedge_spec::provider::Placement;
 use serde_json::Value;
 
 use super::{id, provider_setup};
+use crate::journal::{Operation, Records};
 use crate::run::{LOOK, Probe, Run};
 use crate::step::{Failure, Step};
 
@@ -38,6 +39,19 @@ impl Step<Run> for WorkloadCluster {
         }
         let (all, probe) = (run.machines().all(), Probe::default());
         probe.holds(readiness::machines_have_nodes(&bootstrap, NAMESPACE, name, Some(all), LOOK, &probe)).await
+    }
+
+    /// A cluster of the same name that this folder knows nothing of is somebody else's.
+    async fn ready(&self, run: &Run) -> Result<(), Failure> {
+        let begun = run.journal.records().ever_started(Operation::Create, id::WORKLOAD);
+        if !begun && run.has_cluster(&run.bootstrap().await?).await? {
+            return Err(Failure::new(
+                format!("the bootstrap cluster has a cluster `{}` already, and this folder did not make it", run.name()),
+                "give the new cluster another name, or go on in the folder in which the other one was begun",
+            )
+            .about(run.cluster_id().to_string()));
+        }
+        Ok(())
     }
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
