@@ -1,5 +1,12 @@
 //! A stock `govc` looks around in the lab's vCenter: what it prints is what it prints of a real one with the same things in it.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    reason = "a test: what is not as expected is to end it"
+)]
+
 use std::path::{Path, PathBuf};
 
 use kedge_lab::{Lab, LabOptions};
@@ -140,7 +147,7 @@ async fn looks_at_the_inventory(govc: &Govc) {
     assert_eq!((line(&pool, "Mem Limit"), line(&pool, "Name")), (Some("-1MB"), Some("Compute")));
     let datastore = govc.json(&["datastore.info", "-json=true", "/SDDC-Datacenter/datastore/WorkloadDatastore"]).await;
     let summary = &datastore["datastores"][0]["summary"];
-    assert!(summary["freeSpace"].as_i64() > Some(5 * 25 << 30), "{summary}");
+    assert!(summary["freeSpace"].as_i64() > Some((5 * 25) << 30), "{summary}");
 }
 
 async fn looks_at_a_template(govc: &Govc) {
