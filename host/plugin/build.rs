@@ -187,7 +187,9 @@ fn embed(out: &Path, plugin: &PluginFolder, wasm: &Path) -> Result<String, Strin
     writeln!(
         entry,
         "    BuiltIn {{ name: {:?}, digest: {digest:?}, wasm: include_bytes!({:?}), native: include_bytes!({:?}), problem: None }},",
-        plugin.folder, copy, native
+        plugin.folder,
+        copy.to_string_lossy(),
+        native.to_string_lossy()
     )
     .map_err(|e| e.to_string())?;
     Ok(entry)

@@ -17,7 +17,7 @@ impl AddressPolicy {
         // `::ffff:a.b.c.d` and NAT64 lead to an IPv4 address: that is the one to judge.
         let address = match address.to_canonical() {
             IpAddr::V6(v6) => match v6.segments() {
-                [a, b, c, d, e, f, high, low] if [a, b, c, d, e, f] == NAT64 => {
+                [prefix @ .., high, low] if prefix == NAT64 => {
                     let [h1, h2] = high.to_be_bytes();
                     let [l1, l2] = low.to_be_bytes();
                     IpAddr::from([h1, h2, l1, l2])

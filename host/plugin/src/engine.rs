@@ -10,6 +10,7 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use crate::contract::{self, Contract};
 use crate::engine_config::engine_config;
 use crate::error::PluginError;
+use crate::inspect::hex;
 use crate::session::State;
 
 /// Time between two looks at a running component.
@@ -73,6 +74,6 @@ impl Engine {
         }
         let mut hasher = Stable(Sha256::new());
         self.engine.precompile_compatibility_hash().hash(&mut hasher);
-        hasher.0.finalize().iter().take(8).map(|b| format!("{b:02x}")).collect()
+        hex(hasher.0.finalize().iter().take(8))
     }
 }

@@ -68,7 +68,7 @@ impl PluginHost {
     pub async fn load(&self, entry: &Entry) -> Result<Plugin, PluginError> {
         match &entry.origin {
             Origin::BuiltIn => {
-                let built_in = self.built_in(entry)?;
+                let built_in = built_in(entry)?;
                 if let Some(expected) = entry.locked.as_ref().filter(|l| *l != built_in.digest) {
                     return Err(PluginError::Changed {
                         plugin: entry.name.clone(),
@@ -174,7 +174,7 @@ impl PluginHost {
     /// What an entry's file shows, without compiling or running it.
     pub fn inspect(&self, entry: &Entry) -> Result<Inspection, PluginError> {
         match &entry.origin {
-            Origin::BuiltIn => inspect::inspect(&entry.name, self.built_in(entry)?.wasm, &self.limits),
+            Origin::BuiltIn => inspect::inspect(&entry.name, built_in(entry)?.wasm, &self.limits),
             Origin::File(path) | Origin::Installed(path) => self.inspect_bytes(&entry.name, &self.read(path)?),
             Origin::Memory => {
                 Err(PluginError::NotFound { wanted: format!("`{}` in memory", entry.name), known: Vec::new() })
@@ -185,17 +185,6 @@ impl PluginHost {
     /// The same for bytes.
     pub fn inspect_bytes(&self, name: &str, wasm: &[u8]) -> Result<Inspection, PluginError> {
         inspect::inspect(name, wasm, &self.limits)
-    }
-
-    fn built_in(&self, entry: &Entry) -> Result<&'static built_in::BuiltIn, PluginError> {
-        let Some(built_in) = built_in::named(&entry.name) else {
-            let known = built_in::all().iter().map(|b| b.name.to_owned()).collect();
-            return Err(PluginError::NotFound { wanted: format!("named `{}` is built in", entry.name), known });
-        };
-        match built_in.problem {
-            Some(why) => Err(PluginError::NotBuilt { plugin: entry.name.clone(), why: why.to_owned() }),
-            None => Ok(built_in),
-        }
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, PluginError> {
@@ -226,13 +215,16 @@ impl PluginHost {
         let scan = scan::scan(name, &wasm, &self.limits)?;
         scan::judge(name, &scan.imports, &scan.exports)?;
         let name = name.to_owned();
-        let compiler = engine.clone();
-        let compiled = tokio::task::spawn_blocking(move || Component::from_binary(&compiler.engine, &wasm)).await;
+        let engine_there = engine.engine.clone();
+        let compiled = tokio::task::spawn_blocking(move || Component::from_binary(&engine_there, &wasm)).await;
         let component = match compiled {
             Ok(Ok(component)) => component,
             Ok(Err(error)) => return Err(PluginError::Compile { plugin: name, why: format!("{error:#}") }),
             Err(_) => {
-                return Err(PluginError::Compile { plugin: name, why: "the compiler stopped in the middle".to_owned() });
+                return Err(PluginError::Compile {
+                    plugin: name,
+                    why: "the compiler stopped in the middle".to_owned(),
+                });
             }
         };
         if let Some(cache) = &cache {
@@ -268,5 +260,16 @@ impl PluginHost {
             log: self.options.log.clone(),
         };
         Plugin::describe(name, loaded, self.options.audit.clone()).await
+    }
+}
+
+fn built_in(entry: &Entry) -> Result<&'static built_in::BuiltIn, PluginError> {
+    let Some(found) = built_in::named(&entry.name) else {
+        let known = built_in::all().iter().map(|b| b.name.to_owned()).collect();
+        return Err(PluginError::NotFound { wanted: format!("named `{}` is built in", entry.name), known });
+    };
+    match found.problem {
+        Some(why) => Err(PluginError::NotBuilt { plugin: entry.name.clone(), why: why.to_owned() }),
+        None => Ok(found),
     }
 }

@@ -4,6 +4,7 @@
 //! decides about it, does it, and records it. A recording of a session is the list of its calls and [`HostAnswer`]s; a
 //! replay answers from the list instead of [`HostCalls::perform`].
 
+mod records;
 #[cfg(test)]
 mod tests;
 
@@ -15,12 +16,13 @@ use futures::StreamExt;
 use kedge_spec::provider::CheckOutcome;
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::audit::{AuditEvent, AuditSink, CallResult, Decision};
+use crate::audit::{AuditEvent, AuditSink, Decision};
 use crate::container_engine::{EngineError, EngineInfo, EngineNetwork, EngineVersion};
 use crate::endpoint::{Budget, Certificate, EndpointClient, EndpointError, Request, Response, Sent};
 use crate::environment::Environment;
 use crate::limits::{LimitKind, Limits};
 use crate::log_line::{self, LogLevel, LogSink};
+use records::{Records, outcome};
 
 /// Everything that a component can ask of the host.
 #[derive(Debug)]
@@ -109,7 +111,7 @@ pub(crate) struct HostCalls {
     pub(crate) plugin: Arc<str>,
     digest: Arc<str>,
     /// The exported function that runs.
-    pub(crate) during: String,
+    pub(crate) during: &'static str,
     grant: Grant,
     log: Arc<dyn LogSink>,
     audit: Arc<dyn AuditSink>,
@@ -141,7 +143,7 @@ impl HostCalls {
         Self {
             plugin,
             digest,
-            during: "start".to_owned(),
+            during: "start",
             grant,
             log,
             audit,
@@ -334,7 +336,7 @@ impl HostCalls {
                 seq: self.seq,
                 plugin: self.plugin.to_string(),
                 digest: self.digest.to_string(),
-                during: self.during.clone(),
+                during: self.during.to_owned(),
                 interface: interface.to_owned(),
                 function: function.to_owned(),
                 target: item.target,
@@ -360,7 +362,7 @@ async fn send_all(
             let started = Instant::now();
             let mut sent = Sent::default();
             let answer = match request {
-                Ok(request) => client.send(request, &mut sent).await,
+                Ok(request) => client.send(&request, &mut sent).await,
                 Err(why) => Err(EndpointError::Refused(why)),
             };
             (sent, started.elapsed(), answer)
@@ -396,122 +398,5 @@ fn refusal(call: &HostCall, why: &str) -> HostAnswer {
         HostCall::EngineVersion => HostAnswer::EngineVersion(Err(no_engine())),
         HostCall::EngineInfo => HostAnswer::EngineInfo(Err(no_engine())),
         HostCall::EngineNetworks => HostAnswer::EngineNetworks(Err(no_engine())),
-    }
-}
-
-/// What is known of a call before it is done. A call with several requests makes one record for each.
-struct Records {
-    interface: &'static str,
-    function: &'static str,
-    items: Vec<Record>,
-}
-
-#[derive(Default)]
-struct Record {
-    target: String,
-    bytes_out: u64,
-    secrets: Vec<String>,
-    took: Option<Duration>,
-}
-
-impl Records {
-    fn of(call: &HostCall, calls: &HostCalls) -> Self {
-        let one = |interface, function, target: String, bytes: usize| Self {
-            interface,
-            function,
-            items: vec![Record { target, bytes_out: bytes as u64, ..Record::default() }],
-        };
-        let name = |id: &u32| {
-            calls.endpoints.get(*id as usize).map_or_else(String::new, |e| format!("{} ({})", e.name(), e.server()))
-        };
-        match call {
-            HostCall::Log { level, message } => one("log", "write", format!("{level:?}").to_lowercase(), message.len()),
-            HostCall::Output { stream, text } => one("wasi:cli", "write", (*stream).to_owned(), text.len()),
-            HostCall::Report { outcome } => one("report", "outcome", shown(&outcome.check), 0),
-            HostCall::Open { name } => one("endpoints", "open", shown(name), 0),
-            HostCall::Server { endpoint } => one("endpoints", "server", name(endpoint), 0),
-            HostCall::Certificate { endpoint } => one("endpoints", "certificate", name(endpoint), 0),
-            HostCall::Send { endpoint, requests } => Self {
-                interface: "endpoints",
-                function: "send",
-                items: requests
-                    .iter()
-                    .map(|request| match request {
-                        Ok(request) => Record {
-                            target: format!("{} {} {}", name(endpoint), shown(&request.method), shown(&request.path)),
-                            bytes_out: request.body.iter().map(size).sum(),
-                            ..Record::default()
-                        },
-                        Err(_) => Record { target: name(endpoint), ..Record::default() },
-                    })
-                    .collect(),
-            },
-            HostCall::SecretAvailable { name } => one("secrets", "available", shown(name), 0),
-            HostCall::SecretSame { a, b } => one("secrets", "same", format!("{} {}", shown(a), shown(b)), 0),
-            HostCall::EnginePing => one("container-engine", "ping", String::new(), 0),
-            HostCall::EngineVersion => one("container-engine", "version", String::new(), 0),
-            HostCall::EngineInfo => one("container-engine", "info", String::new(), 0),
-            HostCall::EngineNetworks => one("container-engine", "networks", String::new(), 0),
-        }
-    }
-}
-
-/// A component's text in a record: one line, of bounded length.
-fn shown(text: &str) -> String {
-    let mut cleaned = log_line::clean(text);
-    if cleaned.len() > 500 {
-        cleaned = cleaned.chars().take(500).chain("…".chars()).collect();
-    }
-    cleaned
-}
-
-fn size(part: &crate::endpoint::Part) -> u64 {
-    match part {
-        crate::endpoint::Part::Text(text) => text.len() as u64,
-        crate::endpoint::Part::Bytes(bytes) => bytes.len() as u64,
-        // The length of a secret is nobody's business.
-        crate::endpoint::Part::Secret { .. } | crate::endpoint::Part::BasicAuth { .. } => 0,
-    }
-}
-
-/// Decision, result and bytes for the record of one item of an answer.
-fn outcome(decision: &Decision, answer: &HostAnswer, index: usize) -> (Decision, CallResult, u64) {
-    fn endpoint<T>(
-        result: &Result<T, EndpointError>,
-        ok: impl Fn(&T) -> (CallResult, u64),
-    ) -> (Option<String>, CallResult, u64) {
-        match result {
-            Ok(value) => {
-                let (result, bytes) = ok(value);
-                (None, result, bytes)
-            }
-            // The host's own word, not the server's.
-            Err(EndpointError::Refused(why) | EndpointError::NotGranted(why)) => {
-                (Some(why.clone()), CallResult::Error(why.clone()), 0)
-            }
-            Err(error) => (None, CallResult::Error(error.to_string()), 0),
-        }
-    }
-    fn engine<T>(result: &Result<T, EngineError>) -> (Option<String>, CallResult, u64) {
-        (None, result.as_ref().map_or_else(|e| CallResult::Error(e.to_string()), |_| CallResult::Ok), 0)
-    }
-    let plain = |_: &Certificate| (CallResult::Ok, 0);
-    let (refused, result, bytes) = match answer {
-        HostAnswer::Done | HostAnswer::Server(_) | HostAnswer::Known(_) => (None, CallResult::Ok, 0),
-        HostAnswer::Open(result) => endpoint(result, |_| (CallResult::Ok, 0)),
-        HostAnswer::Certificate(result) => endpoint(result, plain),
-        HostAnswer::Send(answers) => match answers.get(index) {
-            Some(result) => endpoint(result, |r| (CallResult::Status(r.status), r.body.len() as u64)),
-            None => (None, CallResult::Ok, 0),
-        },
-        HostAnswer::EnginePing(result) => engine(result),
-        HostAnswer::EngineVersion(result) => engine(result),
-        HostAnswer::EngineInfo(result) => engine(result),
-        HostAnswer::EngineNetworks(result) => engine(result),
-    };
-    match (decision, refused) {
-        (Decision::Refused(why), _) => (decision.clone(), CallResult::Error(why.clone()), 0),
-        (Decision::Allowed, Some(why)) => (Decision::Refused(why), result, bytes),
-        (Decision::Allowed, None) => (Decision::Allowed, result, bytes),
     }
 }

@@ -75,7 +75,7 @@ impl HasData for HasTable {
 
 /// A context that gives nothing away, and a place where output gathers until the session takes it.
 pub(crate) fn context(most: usize) -> (WasiCtx, Output) {
-    let output = Output { lines: Arc::default(), most };
+    let output = Output { written: Arc::default(), most };
     let mut builder = WasiCtx::builder();
     builder
         .stdout(Stream { output: output.clone(), name: "stdout" })
@@ -111,16 +111,19 @@ impl HostMonotonicClock for Still {
     }
 }
 
+/// To which stream, and what.
+type Written = (&'static str, Vec<u8>);
+
 /// What a component wrote to its standard streams, in order.
 #[derive(Clone)]
 pub(crate) struct Output {
-    lines: Arc<Mutex<Vec<(&'static str, Vec<u8>)>>>,
+    written: Arc<Mutex<Vec<Written>>>,
     most: usize,
 }
 
 impl Output {
     fn push(&self, name: &'static str, bytes: &[u8]) -> StreamResult<()> {
-        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut lines = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.iter().map(|(_, l)| l.len()).sum::<usize>() + bytes.len() > self.most {
             return Err(StreamError::Trap(wasmtime::Error::new(crate::host_calls::Flood {
                 limit: crate::limits::LimitKind::LogBytes,
@@ -137,7 +140,7 @@ impl Output {
 
     /// Takes what there is, line by line.
     pub(crate) fn take(&self) -> Vec<(&'static str, String)> {
-        let taken = std::mem::take(&mut *self.lines.lock().unwrap_or_else(PoisonError::into_inner));
+        let taken = std::mem::take(&mut *self.written.lock().unwrap_or_else(PoisonError::into_inner));
         taken
             .into_iter()
             .flat_map(|(name, bytes)| {

@@ -1,5 +1,7 @@
 //! What a plugin may do, read off its file: nothing is compiled, nothing runs.
 
+use std::fmt::Write;
+
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
@@ -94,5 +96,13 @@ pub(crate) fn inspect(plugin: &str, bytes: &[u8], limits: &Limits) -> Result<Ins
 
 /// SHA-256, hexadecimal.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+    hex(Sha256::digest(bytes).iter())
+}
+
+pub(crate) fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
+    bytes.fold(String::new(), |mut text, byte| {
+        // Writing to a string can't fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
 }

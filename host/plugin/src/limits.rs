@@ -80,7 +80,7 @@ impl Default for Limits {
             total_response_bytes: 512 << 20,
             parallel_requests: 8,
             connect_time: Duration::from_secs(10),
-            request_time: Duration::from_secs(60),
+            request_time: Duration::from_mins(1),
             component_bytes: 64 << 20,
             function_bytes: 512 << 10,
             functions: 200_000,

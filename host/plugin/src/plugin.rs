@@ -91,7 +91,7 @@ async fn open(
     };
     match tokio::time::timeout(within, loaded.prepared.open(store)).await {
         Ok(Ok(mut session)) => {
-            function.clone_into(&mut session.state().calls.during);
+            session.state().calls.during = function;
             Ok(Call { plugin: name.clone(), function, session, within, pure })
         }
         Ok(Err((error, mut store))) => {
@@ -107,7 +107,7 @@ impl Call {
         let state = self.session.state();
         let words = session::drain(state).await;
         let plugin = self.plugin.to_string();
-        let function = state.calls.during.clone();
+        let function = state.calls.during.to_owned();
         match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(CallError::Ended(error))) => Err(session::explain(&error, state, words)),

@@ -85,7 +85,7 @@ pub(crate) async fn drain(state: &mut State) -> Option<String> {
 /// What went wrong, in the terms of this crate.
 pub(crate) fn explain(error: &wasmtime::Error, state: &State, last_words: Option<String>) -> PluginError {
     let plugin = state.calls.plugin.to_string();
-    let function = state.calls.during.clone();
+    let function = state.calls.during.to_owned();
     let limits = &state.limits;
     let over = |limit, allowed: u64, asked| PluginError::LimitExceeded {
         plugin: plugin.clone(),

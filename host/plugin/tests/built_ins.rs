@@ -1,4 +1,11 @@
 //! The plugins that the build embedded. Nothing here knows their names.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that fails panics"
+)]
 
 mod support;
 

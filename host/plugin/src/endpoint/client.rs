@@ -76,23 +76,23 @@ impl EndpointClient {
     }
 
     /// Sends a request. Redirects are answers like any other.
-    pub(crate) async fn send(&self, request: Request, sent: &mut Sent) -> Result<Response, EndpointError> {
-        let path = request.path.clone();
+    pub(crate) async fn send(&self, request: &Request, sent: &mut Sent) -> Result<Response, EndpointError> {
         let prepared = self.prepare(request, sent)?;
         if self.budget.requests.fetch_add(1, Ordering::Relaxed) >= self.limits.requests {
             return Err(EndpointError::Exhausted(format!("the session's {} requests", self.limits.requests)));
         }
         let within = self.limits.request_time;
-        tokio::time::timeout(within, self.exchange(&path, prepared)).await.unwrap_or_else(|_| {
+        tokio::time::timeout(within, self.exchange(&request.path, prepared)).await.unwrap_or_else(|_| {
             Err(EndpointError::TimedOut(format!(
-                "`{}` did not answer `{path}` within {} s",
+                "`{}` did not answer `{}` within {} s",
                 self.target.server,
+                request.path,
                 within.as_secs_f64()
             )))
         })
     }
 
-    fn prepare(&self, request: Request, sent: &mut Sent) -> Result<http::Request<Full<Bytes>>, EndpointError> {
+    fn prepare(&self, request: &Request, sent: &mut Sent) -> Result<http::Request<Full<Bytes>>, EndpointError> {
         let refuse = |why: String| EndpointError::Refused(why);
         let method = match request.method.as_str() {
             "GET" | "HEAD" | "POST" | "PUT" | "PATCH" | "DELETE" | "OPTIONS" => {

@@ -58,17 +58,13 @@ pub(crate) async fn server(answer: impl Fn(&str) -> Option<Vec<u8>> + Send + Syn
                 let Ok(mut stream) = acceptor.accept(stream).await else { return };
                 while let Some(request) = read(&mut stream).await {
                     log.lock().unwrap().push(request.clone());
-                    match answer(&request) {
-                        Some(bytes) => {
-                            if stream.write_all(&bytes).await.is_err() {
-                                return;
-                            }
-                        }
+                    let Some(bytes) = answer(&request) else {
                         // Holds the connection until the client gives up.
-                        None => {
-                            let _ = stream.read(&mut [0; 1]).await;
-                            return;
-                        }
+                        let _ = stream.read(&mut [0; 1]).await;
+                        return;
+                    };
+                    if stream.write_all(&bytes).await.is_err() {
+                        return;
                     }
                 }
             });
@@ -98,6 +94,7 @@ async fn read(stream: &mut (impl AsyncReadExt + Unpin)) -> Option<String> {
     }
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "an answer may also be none")]
 pub(crate) fn ok(headers: &str, body: &str) -> Option<Vec<u8>> {
     Some(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len()).into_bytes())
 }
@@ -137,7 +134,7 @@ fn get(path: &str) -> Request {
 }
 
 async fn send(client: &EndpointClient, request: Request) -> Result<Response, EndpointError> {
-    client.send(request, &mut Sent::default()).await
+    client.send(&request, &mut Sent::default()).await
 }
 
 fn secret(name: &str, encoding: Encoding) -> Part {
@@ -369,7 +366,7 @@ async fn secrets_go_in_on_the_way_and_to_their_endpoint_alone() {
         )],
         body: vec![Part::Text("<p>".into()), secret("password", Encoding::Xml), Part::Text("</p>".into())],
     };
-    client.send(request, &mut sent).await.unwrap();
+    client.send(&request, &mut sent).await.unwrap();
     assert_eq!(sent.secrets, ["username", "password"]);
     let seen = &server.requests()[0];
     assert!(seen.contains("authorization: Basic YWRtaW5pc3RyYXRvcjpzPGNyJnQtdmFsdWU=\r\n"), "{seen}");

@@ -3,6 +3,7 @@ use std::sync::Mutex;
 use kedge_spec::provider::CheckStatus;
 
 use super::*;
+use crate::audit::CallResult;
 use crate::contract::sample::description;
 use crate::endpoint::server_tests::{ok, server};
 use crate::endpoint::{Part, Tls};
@@ -46,6 +47,7 @@ fn calls(kept: &Arc<Kept>, grant: Grant) -> HostCalls {
     HostCalls::new("lab".into(), "00".into(), grant, kept.clone(), kept.clone(), Arc::new(Limits::default()))
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "as the bindings hand it over")]
 fn request(path: &str, body: Vec<Part>) -> Result<Request, String> {
     Ok(Request { method: "POST".into(), path: path.into(), headers: vec![], body })
 }
@@ -56,7 +58,7 @@ async fn every_request_is_recorded_and_no_value_is() {
     let kept = Arc::new(Kept::default());
     let environment = environment(Some(server.target(Tls::Insecure)));
     let mut calls = calls(&kept, Grant::Environment { environment, outcomes: None });
-    calls.during = "preflight.run".into();
+    calls.during = "preflight.run";
     let opened = calls.call(HostCall::Open { name: "lab".into() }).await.unwrap();
     let HostAnswer::Open(Ok(endpoint)) = opened else { panic!("{opened:?}") };
     // The same endpoint again is the same client, with its cookies.

@@ -100,13 +100,13 @@ impl Contract for V0_1 {
             preflight: preflight::WithPreflightIndices::new(&component).ok(),
             upgrade: upgrade::WithUpgradeIndices::new(&component).ok(),
             lifecycle: lifecycle::WithLifecycleIndices::new(&component).ok(),
-            component,
+            linked: component,
         }))
     }
 }
 
 struct Component {
-    component: InstancePre<State>,
+    linked: InstancePre<State>,
     provider: bindings::ProviderIndices,
     preflight: Option<preflight::WithPreflightIndices>,
     upgrade: Option<upgrade::WithUpgradeIndices>,
@@ -125,7 +125,7 @@ impl Prepared for Component {
 
     async fn open(&self, mut store: Store<State>) -> Result<Box<dyn Session>, (wasmtime::Error, Box<Store<State>>)> {
         let opened = async {
-            let instance = self.component.instantiate_async(&mut store).await?;
+            let instance = self.linked.instantiate_async(&mut store).await?;
             let provider = self.provider.load(&mut store, &instance)?;
             let preflight = self.preflight.as_ref().map(|i| i.load(&mut store, &instance)).transpose()?;
             let upgrade = self.upgrade.as_ref().map(|i| i.load(&mut store, &instance)).transpose()?;
@@ -212,10 +212,10 @@ impl Session for Open {
         let given = questions::input(input);
         let machines = self.provider.kedge_provider_machines();
         let manifests = self.provider.kedge_provider_manifests();
-        self.store.data_mut().calls.during = "machines.templates".to_owned();
+        self.store.data_mut().calls.during = "machines.templates";
         let templates =
             answers::templates(machines.call_templates(&mut self.store, &given).await?.map_err(answers::failure)?)?;
-        self.store.data_mut().calls.during = "machines.node".to_owned();
+        self.store.data_mut().calls.during = "machines.node";
         let mut nodes = BTreeMap::new();
         for role in roles {
             let asked = questions::role(role);
@@ -223,11 +223,11 @@ impl Session for Open {
                 answers::node(machines.call_node(&mut self.store, &given, &asked).await?.map_err(answers::failure)?)?;
             nodes.insert(role.clone(), node);
         }
-        self.store.data_mut().calls.during = "manifests.infrastructure".to_owned();
+        self.store.data_mut().calls.during = "manifests.infrastructure";
         let infrastructure = answers::infrastructure(
             manifests.call_infrastructure(&mut self.store, &given).await?.map_err(answers::failure)?,
         )?;
-        self.store.data_mut().calls.during = "manifests.addons".to_owned();
+        self.store.data_mut().calls.during = "manifests.addons";
         let addons =
             answers::manifests(manifests.call_addons(&mut self.store, &given).await?.map_err(answers::failure)?)?;
         Ok(Contributions { templates, nodes, infrastructure, addons })
