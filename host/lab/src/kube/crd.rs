@@ -165,7 +165,7 @@ fn columns(declared: &Value) -> Vec<Column> {
         .flatten()
         .map(|column| Column {
             name: text(column, "/name").to_owned(),
-            column_type: text(column, "/type").to_owned(),
+            type_name: text(column, "/type").to_owned(),
             format: text(column, "/format").to_owned(),
             description: text(column, "/description").to_owned(),
             priority: column.get("priority").and_then(Value::as_i64).unwrap_or_default(),

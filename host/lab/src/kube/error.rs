@@ -97,6 +97,17 @@ impl Cause {
     }
 }
 
+/// The object that an error is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Its name; empty where it has none yet.
+    pub name: String,
+    /// Its API group.
+    pub group: String,
+    /// Its kind or its plural; which of the two differs by error, as in Kubernetes.
+    pub kind: String,
+}
+
 /// A refusal: what a client receives as a `Status` object.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[error("{message}")]
@@ -106,11 +117,7 @@ pub struct ApiError {
     /// What a person reads.
     pub message: String,
     /// The object that it is about, where it is about one.
-    pub name: Option<String>,
-    /// The group of that object.
-    pub group: String,
-    /// The kind or the plural of that object; which of the two differs by error, as in Kubernetes.
-    pub kind: String,
+    pub subject: Option<Box<Subject>>,
     /// The parts of the error.
     pub causes: Vec<Cause>,
 }
@@ -118,22 +125,14 @@ pub struct ApiError {
 impl ApiError {
     /// An error without an object.
     pub fn new(reason: Reason, message: impl Into<String>) -> Self {
-        Self {
-            reason,
-            message: message.into(),
-            name: None,
-            group: String::new(),
-            kind: String::new(),
-            causes: Vec::new(),
-        }
+        Self { reason, message: message.into(), subject: None, causes: Vec::new() }
     }
 
     /// The same error about an object.
     #[must_use]
     pub fn about(mut self, group: &str, kind: &str, name: &str) -> Self {
-        group.clone_into(&mut self.group);
-        kind.clone_into(&mut self.kind);
-        self.name = Some(name.to_owned());
+        self.subject =
+            Some(Box::new(Subject { name: name.to_owned(), group: group.to_owned(), kind: kind.to_owned() }));
         self
     }
 
@@ -223,14 +222,14 @@ impl ApiError {
     /// The `Status` object.
     pub fn to_status(&self) -> Value {
         let mut details = Map::new();
-        if let Some(name) = &self.name {
-            if !name.is_empty() {
-                details.insert("name".to_owned(), json!(name));
+        if let Some(subject) = &self.subject {
+            if !subject.name.is_empty() {
+                details.insert("name".to_owned(), json!(subject.name));
             }
-            if !self.group.is_empty() {
-                details.insert("group".to_owned(), json!(self.group));
+            if !subject.group.is_empty() {
+                details.insert("group".to_owned(), json!(subject.group));
             }
-            details.insert("kind".to_owned(), json!(self.kind));
+            details.insert("kind".to_owned(), json!(subject.kind));
         }
         if !self.causes.is_empty() {
             let causes = self

@@ -24,7 +24,7 @@ mod store;
 pub use admission::{Admission, Operation};
 pub use clock::{Clock, StepClock, SystemClock};
 pub use cluster::{ClusterConfig, KubeCluster};
-pub use error::{ApiError, Cause, Reason};
+pub use error::{ApiError, Cause, Reason, Subject};
 pub use kind::{Kind, ResourceKey};
 pub use selector::{InvalidSelector, LabelSelector};
 pub use store::{Event, EventType, Gone, Patch, Propagation, Store, Watch};

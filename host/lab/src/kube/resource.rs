@@ -10,7 +10,7 @@ use super::schema::Schema;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Column {
     pub(crate) name: String,
-    pub(crate) column_type: String,
+    pub(crate) type_name: String,
     pub(crate) format: String,
     pub(crate) description: String,
     /// 0: always shown; greater: with `-o wide`.

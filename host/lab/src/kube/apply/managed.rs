@@ -1,5 +1,7 @@
 //! `metadata.managedFields`: the managers of an object's fields.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value, json};
 
 use super::compare::compare;
@@ -50,10 +52,10 @@ impl Owner {
     pub(crate) fn describe(&self) -> String {
         let mut text = format!("{:?}", self.manager);
         if !self.subresource.is_empty() {
-            text.push_str(&format!(" with subresource {:?}", self.subresource));
+            let _ = write!(text, " with subresource {:?}", self.subresource);
         }
         if !self.applies {
-            text.push_str(&format!(" using {}", self.api_version));
+            let _ = write!(text, " using {}", self.api_version);
         }
         text
     }

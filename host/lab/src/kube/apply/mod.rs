@@ -144,8 +144,8 @@ pub(crate) fn apply(
     let removed = compare::compare(&base_object, &merged, schema).removed;
     managers.forget(owner, &removed);
 
-    let changed = live.is_none() || merged != base_object;
-    managers.settle_times(&before, owner, changed);
+    let different = live.is_none() || merged != base_object;
+    managers.settle_times(&before, owner, different);
     managers.write(&mut merged);
     managed::restore(base, &mut merged);
     Ok(merged)

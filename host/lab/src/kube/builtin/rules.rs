@@ -28,21 +28,12 @@ pub(crate) fn check(resource: &Resource, value: &Value, old: Option<&Value>) -> 
             }
         }
         ("", "configmaps") => immutable(value, old, &mut causes),
-        ("", "services") => {
-            if changed(value, old, "/spec/clusterIP")
-                && old
-                    .and_then(|old| old.pointer("/spec/clusterIP"))
-                    .is_some_and(|ip| ip.as_str().is_some_and(|ip| !ip.is_empty()))
-                && value.pointer("/spec/type").and_then(Value::as_str) != Some("ExternalName")
-            {
-                causes.push(fixed("spec.clusterIPs[0]", value.pointer("/spec/clusterIP")));
-            }
+        ("", "services") if moved(value, old) => {
+            causes.push(fixed("spec.clusterIPs[0]", value.pointer("/spec/clusterIP")));
         }
-        ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") => {
-            if changed(value, old, "/roleRef") {
-                let role = value.get("roleRef").cloned().unwrap_or_default();
-                causes.push(Cause::invalid("roleRef", &role, "cannot change roleRef"));
-            }
+        ("rbac.authorization.k8s.io", "rolebindings" | "clusterrolebindings") if changed(value, old, "/roleRef") => {
+            let role = value.get("roleRef").cloned().unwrap_or_default();
+            causes.push(Cause::invalid("roleRef", &role, "cannot change roleRef"));
         }
         ("storage.k8s.io", "storageclasses") => {
             for field in ["parameters", "provisioner", "reclaimPolicy", "volumeBindingMode"] {
@@ -54,6 +45,14 @@ pub(crate) fn check(resource: &Resource, value: &Value, old: Option<&Value>) -> 
         _ => {}
     }
     causes
+}
+
+/// Whether a Service that has an address wants another one.
+fn moved(value: &Value, old: Option<&Value>) -> bool {
+    let address = |object: &Value| object.pointer("/spec/clusterIP").and_then(Value::as_str).map(str::to_owned);
+    let had = old.and_then(address).filter(|address| !address.is_empty());
+    let external = value.pointer("/spec/type").and_then(Value::as_str) == Some("ExternalName");
+    had.is_some() && had != address(value) && !external
 }
 
 fn fixed(field: &str, value: Option<&Value>) -> Cause {

@@ -9,22 +9,22 @@ use crate::kube::object;
 /// A column after the name.
 pub(super) struct BuiltInColumn {
     pub(super) name: &'static str,
-    pub(super) column_type: &'static str,
+    pub(super) type_name: &'static str,
     /// Shown with `-o wide` only.
     pub(super) wide: bool,
     pub(super) cell: fn(&Value, Timestamp) -> Value,
 }
 
 const fn column(name: &'static str, cell: fn(&Value, Timestamp) -> Value) -> BuiltInColumn {
-    BuiltInColumn { name, column_type: "string", wide: false, cell }
+    BuiltInColumn { name, type_name: "string", wide: false, cell }
 }
 
 const fn number(name: &'static str, cell: fn(&Value, Timestamp) -> Value) -> BuiltInColumn {
-    BuiltInColumn { name, column_type: "integer", wide: false, cell }
+    BuiltInColumn { name, type_name: "integer", wide: false, cell }
 }
 
 const fn wide(name: &'static str, cell: fn(&Value, Timestamp) -> Value) -> BuiltInColumn {
-    BuiltInColumn { name, column_type: "string", wide: true, cell }
+    BuiltInColumn { name, type_name: "string", wide: true, cell }
 }
 
 const AGE: BuiltInColumn = column("Age", age);

@@ -37,7 +37,9 @@ pub(super) fn all(value: &Value, path: &str) -> Vec<Value> {
                         let found = path.iter().try_fold(*item, |value, step| value.get(step));
                         match found {
                             Some(Value::String(text)) => text == wanted,
-                            Some(other) => other.to_string() == *wanted,
+                            Some(Value::Bool(flag)) => wanted == if *flag { "true" } else { "false" },
+                            Some(Value::Number(number)) => wanted.parse().ok().as_ref() == Some(number),
+                            Some(_) => false,
                             None => false,
                         }
                     }));

@@ -117,22 +117,8 @@ impl Api {
         Ok(respond::warn(response, &outcome.warnings))
     }
 
-    pub(super) fn list_query(&self, asked: &Asked, target: &Target) -> Result<ListQuery, ApiError> {
-        let mut fields = asked.query.fields()?;
-        if let Some(name) = &target.name {
-            fields = fields.with_name(name);
-        }
-        Ok(ListQuery {
-            namespace: target.namespace.clone(),
-            labels: asked.query.labels()?,
-            fields,
-            limit: asked.query.number("limit")?.and_then(|limit| usize::try_from(limit).ok()),
-            after: asked.query.get("continue").map(read_token).transpose()?,
-        })
-    }
-
     fn list(&self, asked: &Asked, resource: &Resource, target: &Target) -> Result<Response<Body>, ApiError> {
-        let query = self.list_query(asked, target)?;
+        let query = list_query(asked, target)?;
         for field in query.fields.fields() {
             // Of custom resources only the two that all have.
             if resource.custom && !matches!(field, "metadata.name" | "metadata.namespace") {
@@ -249,7 +235,7 @@ impl Api {
         target: &Target,
     ) -> Result<Response<Body>, ApiError> {
         let options = DeleteOptions::read(asked)?;
-        let query = self.list_query(asked, target)?;
+        let query = list_query(asked, target)?;
         let listed = self.store.list_with(resource, &query);
         for object in &listed.items {
             let place = Address::of(object);
@@ -270,6 +256,20 @@ impl Api {
             }),
         ))
     }
+}
+
+pub(super) fn list_query(asked: &Asked, target: &Target) -> Result<ListQuery, ApiError> {
+    let mut fields = asked.query.fields()?;
+    if let Some(name) = &target.name {
+        fields = fields.with_name(name);
+    }
+    Ok(ListQuery {
+        namespace: target.namespace.clone(),
+        labels: asked.query.labels()?,
+        fields,
+        limit: asked.query.number("limit")?.and_then(|limit| usize::try_from(limit).ok()),
+        after: asked.query.get("continue").map(read_token).transpose()?,
+    })
 }
 
 fn not_allowed() -> ApiError {

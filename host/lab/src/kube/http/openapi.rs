@@ -1,6 +1,7 @@
 //! OpenAPI documents: version 3 for each group version, and version 2 as one document.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::sync::Arc;
 
 use http::Response;
@@ -84,7 +85,10 @@ impl Api {
                 digest.update(format!("{name}/{version}"));
             }
         }
-        digest.finalize().iter().take(16).map(|byte| format!("{byte:02X}")).collect()
+        digest.finalize().iter().take(16).fold(String::new(), |mut text, byte| {
+            let _ = write!(text, "{byte:02X}");
+            text
+        })
     }
 
     pub(super) fn open_api_v3(&self, path: &str) -> Result<Response<Body>, ApiError> {

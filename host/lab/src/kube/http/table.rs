@@ -29,12 +29,12 @@ pub(super) fn of(
     })];
     match built_in {
         Some(list) => definitions.extend(list.iter().map(|column| {
-            json!({"name": column.name, "type": column.column_type, "format": "",
+            json!({"name": column.name, "type": column.type_name, "format": "",
                 "priority": i32::from(column.wide), "description": ""})
         })),
         None if declared.is_empty() => definitions.push(age_definition()),
         None => definitions.extend(declared.iter().map(|column| {
-            json!({"name": column.name, "type": column.column_type, "format": column.format,
+            json!({"name": column.name, "type": column.type_name, "format": column.format,
                 "priority": column.priority, "description": column.description})
         })),
     }
@@ -76,9 +76,9 @@ fn custom_cell(value: &Value, column: &Column, now: Timestamp) -> Value {
     let found = jsonpath::all(value, &column.path);
     let several = found.len() > 1;
     let Some(first) = found.first() else {
-        return if column.column_type == "date" { json!("<unknown>") } else { Value::Null };
+        return if column.type_name == "date" { json!("<unknown>") } else { Value::Null };
     };
-    match column.column_type.as_str() {
+    match column.type_name.as_str() {
         "date" => json!(first.as_str().map_or_else(|| "<unknown>".to_owned(), |text| columns::since(text, now))),
         "integer" => first.as_i64().map_or(Value::Null, |number| json!(number)),
         "number" => first.as_f64().map_or(Value::Null, |number| json!(number)),

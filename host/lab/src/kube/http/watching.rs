@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use super::accept::{self, Form};
-use super::objects::metadata_only;
+use super::objects::{list_query, metadata_only};
 use super::respond::{self, Body};
 use super::route::Target;
 use super::{Api, Asked, table};
@@ -20,9 +20,9 @@ use crate::kube::resource::Resource;
 use crate::kube::store::{Event, EventType, ListQuery, Watch, in_version};
 
 /// How often a watch that asks for bookmarks gets one.
-const BOOKMARKS: Duration = Duration::from_secs(60);
+const BOOKMARKS: Duration = Duration::from_mins(1);
 /// How long a watch lasts that does not say.
-const LASTS: Duration = Duration::from_secs(45 * 60);
+const LASTS: Duration = Duration::from_mins(45);
 
 /// What a watch shows, and how.
 struct View {
@@ -138,7 +138,7 @@ impl Api {
         let mut view = View {
             resource: Arc::clone(resource),
             version: target.version.clone(),
-            query: self.list_query(asked, target)?,
+            query: list_query(asked, target)?,
             form: accept::form(&asked.headers)?,
             include: asked.query.get("includeObject").map(str::to_owned),
             clock: Arc::clone(self.store.clock()),
@@ -146,24 +146,22 @@ impl Api {
         };
         let from = asked.query.number("resourceVersion")?.filter(|from| *from > 0);
         let mut ready = VecDeque::new();
-        let started = match (from, streaming) {
-            (Some(from), false) => self.store.watch(Some(from)),
+        let started = if let (Some(from), false) = (from, streaming) {
+            self.store.watch(Some(from))
+        } else {
             // Without a version, or where it is asked for, what there is comes first.
-            _ => {
-                let mut query = view.query.clone();
-                query.limit = None;
-                let listed = self.store.list_with(resource, &query);
-                let sends = streaming || asked.query.get("sendInitialEvents").is_none();
-                if sends {
-                    for object in &listed.items {
-                        ready.push_back(view.line("ADDED", object));
-                    }
+            let mut query = view.query.clone();
+            query.limit = None;
+            let listed = self.store.list_with(resource, &query);
+            if streaming || asked.query.get("sendInitialEvents").is_none() {
+                for object in &listed.items {
+                    ready.push_back(view.line("ADDED", object));
                 }
-                if streaming && bookmarks {
-                    ready.push_back(view.bookmark(listed.resource_version, true));
-                }
-                self.store.watch(Some(listed.resource_version))
             }
+            if streaming && bookmarks {
+                ready.push_back(view.bookmark(listed.resource_version, true));
+            }
+            self.store.watch(Some(listed.resource_version))
         };
         let watch = match started {
             Ok(watch) => Some(watch),
@@ -186,17 +184,15 @@ async fn next(mut stream: Stream) -> Option<(Bytes, Stream)> {
         }
         let watch = stream.watch.as_mut()?;
         tokio::select! {
-            event = watch.next() => match event {
-                Ok(event) => {
-                    if let Some(line) = stream.view.translate(&event) {
-                        return Some((line, stream));
-                    }
-                }
-                Err(_) => {
+            event = watch.next() => {
+                let Ok(event) = event else {
                     stream.watch = None;
                     return Some((error_line(&ApiError::expired()), stream));
+                };
+                if let Some(line) = stream.view.translate(&event) {
+                    return Some((line, stream));
                 }
-            },
+            }
             () = tokio::time::sleep_until(stream.next_bookmark), if stream.bookmarks => {
                 stream.next_bookmark = Instant::now() + BOOKMARKS;
                 let line = stream.view.bookmark(watch.seen(), false);

@@ -159,14 +159,14 @@ mod tests {
     use super::*;
     use crate::kube::builtin::schema_of;
 
-    fn patched(old: Value, part: Value) -> Value {
-        strategic(&old, &part, &schema_of("core.v1.PodSpec")).unwrap()
+    fn patched(old: &Value, part: &Value) -> Value {
+        strategic(old, part, &schema_of("core.v1.PodSpec")).unwrap()
     }
 
     #[test]
     fn containers_are_merged_by_name_and_other_lists_replaced() {
         let old = json!({"containers": [{"name": "a", "image": "x:1", "args": ["-v"]}, {"name": "b"}]});
-        let new = patched(old, json!({"containers": [{"name": "a", "image": "x:2", "args": ["-q"]}, {"name": "c"}]}));
+        let new = patched(&old, &json!({"containers": [{"name": "a", "image": "x:2", "args": ["-q"]}, {"name": "c"}]}));
         assert_eq!(
             new,
             json!({"containers": [{"name": "a", "image": "x:2", "args": ["-q"]}, {"name": "b"}, {"name": "c"}]})
@@ -177,8 +177,8 @@ mod tests {
     fn directives_delete_replace_and_order() {
         let old = json!({"containers": [{"name": "a"}, {"name": "b"}], "nodeSelector": {"x": "y"}});
         let new = patched(
-            old,
-            json!({
+            &old,
+            &json!({
                 "containers": [{"name": "a", "$patch": "delete"}, {"name": "c"}],
                 "$setElementOrder/containers": [{"name": "c"}, {"name": "b"}],
                 "nodeSelector": {"$patch": "replace", "k": "v"},

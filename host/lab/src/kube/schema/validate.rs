@@ -250,9 +250,9 @@ fn check_junctors(value: &Value, schema: &Schema, path: &str, causes: &mut Vec<C
         causes.push(quoted("must validate at least one schema (anyOf)"));
     }
     if !schema.one_of.is_empty() {
-        let passed = schema.one_of.iter().filter(|part| passes(part)).count();
-        if passed != 1 {
-            causes.push(quoted(if passed == 0 {
+        let valid = schema.one_of.iter().filter(|part| passes(part)).count();
+        if valid != 1 {
+            causes.push(quoted(if valid == 0 {
                 "must validate one and only one schema (oneOf). Found none valid"
             } else {
                 "must validate one and only one schema (oneOf). Found more than one valid"

@@ -7,6 +7,7 @@
 mod delete;
 mod effects;
 mod lists;
+mod request;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -22,8 +23,9 @@ pub use delete::Propagation;
 pub use watch::{Event, EventType, Gone, Watch};
 
 pub(crate) use lists::{ListQuery, Listed, read_token};
+pub(crate) use request::{FieldValidation, Outcome, Request};
 pub(crate) use state::Address;
-pub(crate) use write::{FieldValidation, Outcome, Request, in_version};
+pub(crate) use write::in_version;
 
 use super::admission::Admission;
 use super::clock::Clock;
@@ -243,7 +245,7 @@ impl Store {
     /// # Errors
     /// What the API would answer.
     pub fn update(&self, value: Value) -> Result<Value, ApiError> {
-        self.replace(value, false)
+        self.replace(&value, false)
     }
 
     /// Replaces the `status` of an object.
@@ -251,13 +253,13 @@ impl Store {
     /// # Errors
     /// What the API would answer.
     pub fn update_status(&self, value: Value) -> Result<Value, ApiError> {
-        self.replace(value, true)
+        self.replace(&value, true)
     }
 
-    fn replace(&self, value: Value, status: bool) -> Result<Value, ApiError> {
-        let (resource, mut request) = self.resource_of_object(&value)?;
+    fn replace(&self, value: &Value, status: bool) -> Result<Value, ApiError> {
+        let (resource, mut request) = self.resource_of_object(value)?;
         request.status = status;
-        let address = address(&resource, Some(object::namespace(&value)), object::name(&value));
+        let address = address(&resource, Some(object::namespace(value)), object::name(value));
         let outcome = self.change_with(&resource, &address, &request, &mut |_| Ok(value.clone()))?;
         Ok((*outcome.object).clone())
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
+use super::request::{Outcome, Request};
 use super::state::Address;
 use super::{Patch, Propagation, Store};
 use crate::kube::admission::Operation;
@@ -16,50 +17,6 @@ use crate::kube::object;
 use crate::kube::patch;
 use crate::kube::resource::{Resource, Version};
 use crate::kube::schema;
-
-/// What to do about fields that the schema does not know.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum FieldValidation {
-    /// Drop them.
-    Ignore,
-    /// Drop them and say so.
-    #[default]
-    Warn,
-    /// Refuse the object.
-    Strict,
-}
-
-/// How a write is to be done.
-#[derive(Clone, Debug)]
-pub(crate) struct Request {
-    pub(crate) manager: String,
-    /// The version that the client speaks.
-    pub(crate) version: String,
-    pub(crate) validation: FieldValidation,
-    pub(crate) dry_run: bool,
-    /// The `status` subresource, not the object.
-    pub(crate) status: bool,
-}
-
-impl Request {
-    pub(crate) fn by(manager: &str, version: &str) -> Self {
-        Self {
-            manager: manager.to_owned(),
-            version: version.to_owned(),
-            validation: FieldValidation::Ignore,
-            dry_run: false,
-            status: false,
-        }
-    }
-}
-
-/// What came of a write; the object is in the version of the request.
-#[derive(Debug)]
-pub(crate) struct Outcome {
-    pub(crate) object: Arc<Value>,
-    pub(crate) created: bool,
-    pub(crate) warnings: Vec<String>,
-}
 
 /// How often a write begins again because another one came between; the other one has made progress each time.
 const ATTEMPTS: usize = 1000;
@@ -98,8 +55,8 @@ impl Store {
             let address = Address::of(&value);
             let owner = Owner::update(&request.manager, resource, request);
             let next = self.prepare_new(resource, value, request, Some(&owner))?;
-            match self.commit(resource, &address, None, next, request.dry_run)? {
-                Some(object) => return Ok(outcome(resource, request, object, true, warnings)),
+            match self.commit(resource, &address, None, next, request.dry_run) {
+                Some(object) => return Ok(outcome(resource, request, &object, true, warnings)),
                 None if generated => {}
                 None => return Err(ApiError::already_exists(&resource.key, &address.name)),
             }
@@ -167,10 +124,10 @@ impl Store {
             let next = build(&current)?;
             let next = self.prepare_change(resource, &stored, next, request, owner, &mut warnings)?;
             if same(&stored, &next) {
-                return Ok(outcome(resource, request, stored, false, warnings));
+                return Ok(outcome(resource, request, &stored, false, warnings));
             }
-            if let Some(object) = self.commit(resource, address, Some(&stored), next, request.dry_run)? {
-                return Ok(outcome(resource, request, object, false, warnings));
+            if let Some(object) = self.commit(resource, address, Some(&stored), next, request.dry_run) {
+                return Ok(outcome(resource, request, &object, false, warnings));
             }
         }
         Err(busy(resource, &address.name))
@@ -292,8 +249,8 @@ impl Store {
             }
             let next = merged(None)?;
             let next = self.prepare_new(resource, next, request, None)?;
-            if let Some(object) = self.commit(resource, address, None, next, request.dry_run)? {
-                return Ok(outcome(resource, request, object, true, warnings));
+            if let Some(object) = self.commit(resource, address, None, next, request.dry_run) {
+                return Ok(outcome(resource, request, &object, true, warnings));
             }
         }
         Err(busy(resource, &address.name))
@@ -322,7 +279,7 @@ impl Store {
                 let owner = Owner::update(manager, resource, &request);
                 apply::track_half(&stored, &mut next, version, &owner, &now);
             }
-            if let Ok(Some(object)) = self.commit(resource, address, Some(&stored), next, false) {
+            if let Some(object) = self.commit(resource, address, Some(&stored), next, false) {
                 return Some(object);
             }
         }
@@ -360,7 +317,7 @@ impl Store {
         expected: Option<&Arc<Value>>,
         next: Value,
         dry_run: bool,
-    ) -> Result<Option<Arc<Value>>, ApiError> {
+    ) -> Option<Arc<Value>> {
         let mut state = self.write();
         let current = state.get(&resource.key, address);
         let unchanged = match (current, expected) {
@@ -369,15 +326,15 @@ impl Store {
             _ => false,
         };
         if !unchanged {
-            return Ok(None);
+            return None;
         }
         if dry_run {
-            return Ok(Some(Arc::new(next)));
+            return Some(Arc::new(next));
         }
         let stored = state.put(resource, next);
         state.follow_up(resource, &stored, expected.map(|old| &**old));
         self.publish(state);
-        Ok(Some(stored))
+        Some(stored)
     }
 
     fn check_namespace(&self, resource: &Resource, namespace: &str, name: &str) -> Result<(), ApiError> {
@@ -476,11 +433,11 @@ fn to_storage(resource: &Resource, value: &mut Value) {
 fn outcome(
     resource: &Resource,
     request: &Request,
-    object: Arc<Value>,
+    object: &Arc<Value>,
     created: bool,
     warnings: Vec<String>,
 ) -> Outcome {
-    Outcome { object: in_version(resource, &request.version, &object), created, warnings }
+    Outcome { object: in_version(resource, &request.version, object), created, warnings }
 }
 
 /// Whether two states differ in nothing but the times at which managers set their fields.
