@@ -10,9 +10,11 @@ use crate::kube::{Event, Kind, object};
 use crate::tls::CertificateAuthority;
 
 use super::component::{CA_INJECTOR, CERT_MANAGER, Component};
-use super::engine::{After, Context, Controller, Key, On, Outcome, Route};
+use super::controller::{After, Controller, Key, On, Outcome, Route};
+use super::engine::Context;
 use super::kinds::{CERTIFICATE, CLUSTER_ISSUER, CRD, ISSUER, MUTATING, SECRET, VALIDATING};
 use super::meta::{now, set, text};
+use super::objects::Refused;
 
 /// Signing takes cert-manager a moment.
 const ISSUE: Duration = Duration::from_secs(2);
@@ -37,9 +39,13 @@ fn ready(this: &mut Value, reason: &str, message: &str) {
         return;
     }
     let generation = object::generation(this);
-    set(this, &["status", "conditions"], json!([{
-        "type": "Ready", "status": "True", "reason": reason, "message": message, "lastTransitionTime": now(), "observedGeneration": generation,
-    }]));
+    set(
+        this,
+        &["status", "conditions"],
+        json!([{
+            "type": "Ready", "status": "True", "reason": reason, "message": message, "lastTransitionTime": now(), "observedGeneration": generation,
+        }]),
+    );
 }
 
 struct Issuers(Kind);
@@ -80,12 +86,16 @@ impl Controller for Certificates {
 
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {
         let objects = &context.objects;
-        let Some(this) = objects.get(&CERTIFICATE, &key.namespace, &key.name).filter(|one| !object::is_deleting(one)) else {
+        let Some(this) = objects.get(&CERTIFICATE, &key.namespace, &key.name).filter(|one| !object::is_deleting(one))
+        else {
             return Ok(After::Settled);
         };
         let issuer = text(&this, "/spec/issuerRef/name");
         let kind = if text(&this, "/spec/issuerRef/kind") == "ClusterIssuer" { CLUSTER_ISSUER } else { ISSUER };
-        if objects.get(&kind, &key.namespace, issuer).is_none_or(|issuer| text(&issuer, "/status/conditions/0/status") != "True") {
+        if objects
+            .get(&kind, &key.namespace, issuer)
+            .is_none_or(|issuer| text(&issuer, "/status/conditions/0/status") != "True")
+        {
             return Ok(After::Settled);
         }
         if let Some(wait) = context.left(&this, "issue", ISSUE) {
@@ -93,7 +103,14 @@ impl Controller for Certificates {
         }
         let secret = text(&this, "/spec/secretName").to_owned();
         if objects.get(&SECRET, &key.namespace, &secret).is_none() {
-            let names: Vec<String> = this.pointer("/spec/dnsNames").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect();
+            let names: Vec<String> = this
+                .pointer("/spec/dnsNames")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .map(str::to_owned)
+                .collect();
             let Some(data) = served_by_itself(&key.name, &names) else { return Ok(After::Settled) };
             objects.ensure(json!({
                 "apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/tls", "data": data,
@@ -112,7 +129,9 @@ fn served_by_itself(name: &str, names: &[String]) -> Option<Value> {
     let authority = CertificateAuthority::new(name).ok()?;
     let names: Vec<&str> = names.iter().map(String::as_str).collect();
     let served = authority.issue_server(&names, &[]).ok()?;
-    Some(json!({"ca.crt": STANDARD.encode(authority.cert_pem()), "tls.crt": STANDARD.encode(&served.cert_pem), "tls.key": STANDARD.encode(&served.key_pem)}))
+    Some(
+        json!({"ca.crt": STANDARD.encode(authority.cert_pem()), "tls.crt": STANDARD.encode(&served.cert_pem), "tls.key": STANDARD.encode(&served.key_pem)}),
+    )
 }
 
 /// Copies the authority of a certificate to whatever names that certificate.
@@ -133,7 +152,9 @@ impl Controller for Injector {
 
     fn is_concerned(&self, event: &Event) -> bool {
         let this = &event.object;
-        event.kind == CERTIFICATE || object::annotation(this, "cert-manager.io/certificate-name").is_some() || object::name(this) == OWN_AUTHORITY
+        event.kind == CERTIFICATE
+            || object::annotation(this, "cert-manager.io/certificate-name").is_some()
+            || object::name(this) == OWN_AUTHORITY
     }
 
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {
@@ -147,12 +168,16 @@ impl Controller for Injector {
     }
 }
 
-fn authority_for(context: &Context, this: &Value) -> Result<Option<String>, crate::kube::ApiError> {
+fn authority_for(context: &Context, this: &Value) -> Result<Option<String>, Refused> {
     let objects = &context.objects;
-    let secret = if let Some((namespace, name)) = object::annotation(this, INJECT_FROM).and_then(|from| from.split_once('/')) {
+    let secret = if let Some((namespace, name)) =
+        object::annotation(this, INJECT_FROM).and_then(|from| from.split_once('/'))
+    {
         let certificate = objects.get(&CERTIFICATE, namespace, name);
         certificate.and_then(|one| objects.get(&SECRET, namespace, text(&one, "/spec/secretName")))
-    } else if let Some((namespace, name)) = object::annotation(this, INJECT_FROM_SECRET).and_then(|from| from.split_once('/')) {
+    } else if let Some((namespace, name)) =
+        object::annotation(this, INJECT_FROM_SECRET).and_then(|from| from.split_once('/'))
+    {
         // The webhook of cert-manager makes the authority that it serves with itself.
         if name == OWN_AUTHORITY && objects.get(&SECRET, namespace, name).is_none() {
             let names = [format!("cert-manager-webhook.{namespace}.svc")];

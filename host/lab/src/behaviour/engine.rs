@@ -2,8 +2,7 @@
 //!
 //! One task a cluster. A change is routed to the objects that have to be looked at again; each is looked at once, however many changes asked for it.
 
-use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet, VecDeque};
-use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -11,15 +10,17 @@ use serde_json::Value;
 use tokio::sync::broadcast;
 use tokio::time::Instant;
 
-use crate::kube::{ApiError, Event, EventType, Kind, KubeCluster, Watch, object};
+use crate::kube::{Event, EventType, Gone, Kind, KubeCluster, Watch, object};
 
 use super::component::{self, Component};
+use super::controller::{After, Controller, Key, On, Route, Same as _};
 use super::core::template;
 use super::infrastructure::contract::{self, Definition};
 use super::kinds::{CLUSTER, CRD, DEPLOYMENT, INFRASTRUCTURE_GROUP, NODE};
 use super::meta::{cluster_name, text};
 use super::objects::Objects;
 use super::pace::Stages;
+use super::queue::Queue;
 use super::world::World;
 
 /// How long an object waits that could not be looked at, because the API refused a write.
@@ -28,91 +29,6 @@ const RETRY: Duration = Duration::from_millis(100);
 /// How often an object may be looked at in each of these spans; two controllers that undo each other would otherwise never rest.
 const OFTEN: u32 = 300;
 const SPAN: Duration = Duration::from_secs(1);
-
-/// An object to look at.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct Key {
-    pub(crate) kind: Kind,
-    pub(crate) namespace: String,
-    pub(crate) name: String,
-}
-
-impl Key {
-    pub(crate) fn of(this: &Value) -> Self {
-        let (kind, namespace, name) = super::objects::address(this);
-        Self { kind, namespace, name }
-    }
-}
-
-/// Which kinds of objects.
-#[derive(Debug, Clone)]
-pub(crate) enum On {
-    /// One kind.
-    Kind(Kind),
-    /// Every kind of the infrastructure group that ends in this word: providers name theirs as they like.
-    Infrastructure(&'static str),
-}
-
-impl On {
-    fn matches(&self, kind: &Kind) -> bool {
-        match self {
-            Self::Kind(one) => one == kind,
-            Self::Infrastructure(end) => kind.group == INFRASTRUCTURE_GROUP && kind.kind.ends_with(end),
-        }
-    }
-}
-
-/// Which objects a change is about.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Route {
-    /// Its owners of the controller's kind.
-    Owners,
-    /// Those of the controller's kind in the same cluster.
-    SameCluster,
-    /// Those of the controller's kind that the object, a Cluster, is about.
-    OfCluster,
-    /// The Cluster that it belongs to.
-    ItsCluster,
-    /// The one of the controller's kind that this label names.
-    Label(&'static str),
-    /// The one that the reference at this place names.
-    Reference(&'static str),
-    /// All of the controller's kind.
-    All,
-}
-
-/// What comes after an object was looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum After {
-    /// Nothing, until something changes.
-    Settled,
-    /// Look again after this time, if nothing changes before.
-    Wait(Duration),
-}
-
-/// The outcome of looking at an object; an error means: again, shortly.
-pub(crate) type Outcome = Result<After, ApiError>;
-
-/// One controller.
-pub(crate) trait Controller: Send + Sync {
-    /// The kinds that it looks after.
-    fn primary(&self) -> On;
-    /// What has to be installed for it to act.
-    fn component(&self) -> Component;
-    /// The changes that concern it, besides those of its own kind.
-    fn watches(&self) -> Vec<(On, Route)>;
-    /// Whether changes of the nodes of a workload cluster concern it.
-    fn follows_nodes(&self) -> bool {
-        false
-    }
-    /// Whether a change concerns it at all; asked for those that it watches.
-    fn is_concerned(&self, event: &Event) -> bool {
-        let _ = event;
-        true
-    }
-    /// Brings one object forward.
-    fn reconcile(&self, context: &Context, key: &Key) -> Outcome;
-}
 
 /// What controllers work with.
 pub(crate) struct Context {
@@ -128,7 +44,15 @@ pub(crate) struct Context {
 impl Context {
     pub(crate) fn new(cluster: KubeCluster, world: Arc<World>) -> Self {
         let objects = Objects::new(cluster.store().clone());
-        Self { cluster, objects, world, stages: Stages::default(), installed: Mutex::default(), definitions: Mutex::default(), admitted: Mutex::default() }
+        Self {
+            cluster,
+            objects,
+            world,
+            stages: Stages::default(),
+            installed: Mutex::default(),
+            definitions: Mutex::default(),
+            admitted: Mutex::default(),
+        }
     }
 
     /// What is left of a stage that takes `realistic` on real infrastructure.
@@ -155,20 +79,25 @@ impl Context {
         match component {
             Component::Kubernetes => true,
             Component::Named(name) => installed.contains(*name),
-            Component::OfDefinition => {
-                self.definition(kind).is_some_and(|definition| definition.provider.is_some_and(|label| installed.contains(&label)))
-            }
+            Component::OfDefinition => self
+                .definition(kind)
+                .is_some_and(|definition| definition.provider.is_some_and(|label| installed.contains(&label))),
         }
     }
 
     fn keys(&self, on: &On, namespace: &str, cluster: Option<&str>) -> Vec<Key> {
         let list = |kind: &Kind| -> Vec<Key> {
             let all = self.objects.each(kind, namespace);
-            all.iter().filter(|one| cluster.is_none_or(|wanted| cluster_name(one) == wanted || of_itself(one, wanted))).map(|one| Key::of(one)).collect()
+            all.iter()
+                .filter(|one| cluster.is_none_or(|wanted| cluster_name(one) == wanted || of_itself(one, wanted)))
+                .map(|one| Key::of(one))
+                .collect()
         };
         match on {
             On::Kind(kind) => list(kind),
-            On::Infrastructure(_) => self.definitions().iter().filter(|one| on.matches(&one.kind)).flat_map(|one| list(&one.kind)).collect(),
+            On::Infrastructure(_) => {
+                self.definitions().iter().filter(|one| on.matches(&one.kind)).flat_map(|one| list(&one.kind)).collect()
+            }
         }
     }
 }
@@ -176,53 +105,6 @@ impl Context {
 /// A Cluster belongs to itself.
 fn of_itself(this: &Value, cluster: &str) -> bool {
     object::kind(this) == "Cluster" && object::name(this) == cluster
-}
-
-struct Queue {
-    waiting: VecDeque<(usize, Key)>,
-    asked: HashSet<(usize, Key)>,
-    timers: BinaryHeap<Reverse<(Instant, usize, Key)>>,
-    due: HashMap<(usize, Key), Instant>,
-}
-
-impl Queue {
-    fn push(&mut self, controller: usize, key: Key) {
-        if self.asked.insert((controller, key.clone())) {
-            self.waiting.push_back((controller, key));
-        }
-    }
-
-    fn pop(&mut self) -> Option<(usize, Key)> {
-        let next = self.waiting.pop_front()?;
-        self.asked.remove(&next);
-        Some(next)
-    }
-
-    fn later(&mut self, controller: usize, key: Key, wait: Duration) {
-        let at = Instant::now() + wait;
-        let entry = (controller, key.clone());
-        if self.due.get(&entry).is_some_and(|due| *due <= at && *due > Instant::now()) {
-            return;
-        }
-        self.due.insert(entry, at);
-        self.timers.push(Reverse((at, controller, key)));
-    }
-
-    fn next_timer(&self) -> Option<Instant> {
-        self.timers.peek().map(|Reverse((at, _, _))| *at)
-    }
-
-    fn ripen(&mut self) {
-        let now = Instant::now();
-        while self.next_timer().is_some_and(|at| at <= now) {
-            if let Some(Reverse((at, controller, key))) = self.timers.pop() {
-                if self.due.get(&(controller, key.clone())) == Some(&at) {
-                    self.due.remove(&(controller, key.clone()));
-                }
-                self.push(controller, key);
-            }
-        }
-    }
 }
 
 /// The controllers of one cluster at work.
@@ -236,7 +118,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new(context: Arc<Context>, controllers: Vec<Box<dyn Controller>>) -> Self {
-        let queue = Queue { waiting: VecDeque::new(), asked: HashSet::new(), timers: BinaryHeap::new(), due: HashMap::new() };
+        let queue = Queue::default();
         Self { context, controllers, queue, looks: HashMap::new(), span: Instant::now() }
     }
 
@@ -249,7 +131,7 @@ impl Engine {
                 match watch.take() {
                     Ok(Some(event)) => self.route(&event),
                     Ok(None) => break,
-                    Err(_) => {
+                    Err(Gone) => {
                         watch = follow(&self.context.cluster);
                         self.start_over();
                     }
@@ -258,20 +140,21 @@ impl Engine {
             self.queue.ripen();
             if let Some((controller, key)) = self.queue.pop() {
                 self.look_at(controller, key);
-                if self.queue.waiting.len() % 16 == 0 {
+                if self.queue.len().is_multiple_of(16) {
                     tokio::task::yield_now().await;
                 }
                 continue;
             }
             let timer = self.queue.next_timer();
             tokio::select! {
-                event = watch.next() => match event {
-                    Ok(event) => self.route(&event),
-                    Err(_) => {
+                event = watch.next() => {
+                    if let Ok(event) = event {
+                        self.route(&event);
+                    } else {
                         watch = follow(&self.context.cluster);
                         self.start_over();
                     }
-                },
+                }
                 changed = nodes.recv() => match changed {
                     Ok(cluster) => self.route_nodes(&cluster),
                     Err(broadcast::error::RecvError::Lagged(_)) => self.start_over(),
@@ -348,7 +231,8 @@ impl Engine {
         }
         if event.kind == DEPLOYMENT && self.refresh_components() {
             for index in 0..self.controllers.len() {
-                if !matches!(self.controllers.get(index).map(|one| one.component()), None | Some(Component::Kubernetes)) {
+                if !matches!(self.controllers.get(index).map(|one| one.component()), None | Some(Component::Kubernetes))
+                {
                     self.all_of(index);
                 }
             }
@@ -391,7 +275,11 @@ impl Engine {
                 Route::ItsCluster => {
                     let cluster = cluster_name(this);
                     if let (On::Kind(kind), false) = (&primary, cluster.is_empty()) {
-                        keys.push(Key { kind: kind.clone(), namespace: namespace.to_owned(), name: cluster.to_owned() });
+                        keys.push(Key {
+                            kind: kind.clone(),
+                            namespace: namespace.to_owned(),
+                            name: cluster.to_owned(),
+                        });
                     }
                 }
                 Route::Label(label) => {
@@ -400,7 +288,9 @@ impl Engine {
                     }
                 }
                 Route::Reference(pointer) => {
-                    if let Some((kind, name)) = this.pointer(pointer).map(template::target).filter(|(kind, _)| primary.matches(kind)) {
+                    if let Some((kind, name)) =
+                        this.pointer(pointer).map(template::target).filter(|(kind, _)| primary.matches(kind))
+                    {
                         keys.push(Key { kind, namespace: namespace.to_owned(), name });
                     }
                 }
@@ -413,7 +303,9 @@ impl Engine {
     fn route_nodes(&mut self, cluster: &str) {
         for index in 0..self.controllers.len() {
             let keys = match self.controllers.get(index) {
-                Some(controller) if controller.follows_nodes() => self.context.keys(&controller.primary(), "", Some(cluster)),
+                Some(controller) if controller.follows_nodes() => {
+                    self.context.keys(&controller.primary(), "", Some(cluster))
+                }
                 _ => continue,
             };
             for key in keys {
@@ -425,31 +317,31 @@ impl Engine {
 
 /// Whether a change of a Cluster leaves what its parts go by as it was.
 fn same_cluster(event: &Event) -> bool {
-    event.event_type == EventType::Modified && event.same_at(&["/spec", "/metadata/labels", "/metadata/annotations", "/metadata/deletionTimestamp", "/status/initialization"])
+    event.event_type == EventType::Modified
+        && event.same_at(&[
+            "/spec",
+            "/metadata/labels",
+            "/metadata/annotations",
+            "/metadata/deletionTimestamp",
+            "/status/initialization",
+        ])
 }
 
 /// Whether a change of a node leaves what machines go by as it was.
 fn same_node(event: &Event) -> bool {
-    event.event_type == EventType::Modified && event.same_at(&["/spec/providerID", "/status/conditions", "/status/nodeInfo"])
-}
-
-/// What a change has not changed.
-pub(crate) trait Same {
-    /// Whether the values at these places are as before.
-    fn same_at(&self, pointers: &[&str]) -> bool;
-}
-
-impl Same for Event {
-    fn same_at(&self, pointers: &[&str]) -> bool {
-        self.previous.as_ref().is_some_and(|before| pointers.iter().all(|pointer| before.pointer(pointer) == self.object.pointer(pointer)))
-    }
+    event.event_type == EventType::Modified
+        && event.same_at(&["/spec/providerID", "/status/conditions", "/status/nodeInfo"])
 }
 
 fn owners_of(this: &Value, primary: &On) -> Vec<Key> {
     let namespace = object::namespace(this);
     let owners = object::owners(this).iter().map(|owner| {
         let (group, _) = object::group_version(owner);
-        Key { kind: Kind::of(group, object::kind(owner)), namespace: namespace.to_owned(), name: text(owner, "/name").to_owned() }
+        Key {
+            kind: Kind::of(group, object::kind(owner)),
+            namespace: namespace.to_owned(),
+            name: text(owner, "/name").to_owned(),
+        }
     });
     owners.filter(|key| primary.matches(&key.kind)).collect()
 }

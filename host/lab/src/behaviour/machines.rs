@@ -96,7 +96,14 @@ impl Machines {
     }
 
     /// Makes a machine, or finds the one that this cluster has under that name.
-    pub(crate) fn make(&self, provider: &str, cluster: &str, name: &str, role: MachineRole, kind: &str) -> SimulatedMachine {
+    pub(crate) fn make(
+        &self,
+        provider: &str,
+        cluster: &str,
+        name: &str,
+        role: MachineRole,
+        kind: &str,
+    ) -> SimulatedMachine {
         if let Some(there) = self.by_name(cluster, name) {
             return there;
         }

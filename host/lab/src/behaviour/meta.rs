@@ -100,7 +100,11 @@ pub(crate) fn suffix(of: &str) -> String {
 pub(crate) fn hashed(of: &str) -> String {
     const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
     let digest = Sha256::digest(of.as_bytes());
-    digest.iter().take(10).filter_map(|byte| ALPHABET.get(usize::from(*byte) % ALPHABET.len()).copied().map(char::from)).collect()
+    digest
+        .iter()
+        .take(10)
+        .filter_map(|byte| ALPHABET.get(usize::from(*byte) % ALPHABET.len()).copied().map(char::from))
+        .collect()
 }
 
 /// A fresh name behind `prefix`, as `generateName` makes it.
@@ -125,13 +129,15 @@ mod tests {
 
     #[test]
     fn there_is_one_controller_and_the_first_one_stays() {
-        let owner = |kind: &str, uid: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": kind, "uid": uid}});
+        let owner =
+            |kind: &str, uid: &str| json!({"apiVersion": "v1", "kind": kind, "metadata": {"name": kind, "uid": uid}});
         let mut this = json!({"metadata": {"name": "x"}});
         own(&mut this, &owner("Set", "1"), false);
         own(&mut this, &owner("Cluster", "2"), false);
         own(&mut this, &owner("Machine", "3"), true);
         own(&mut this, &owner("Machine", "4"), true);
-        let owners: Vec<_> = object::owners(&this).iter().map(|one| (text(one, "/uid"), flag(one, "/controller"))).collect();
+        let owners: Vec<_> =
+            object::owners(&this).iter().map(|one| (text(one, "/uid"), flag(one, "/controller"))).collect();
         assert_eq!(owners, [("1", false), ("2", false), ("3", true)]);
         let before = this.clone();
         own(&mut this, &owner("Cluster", "2"), false);

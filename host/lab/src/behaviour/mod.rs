@@ -10,6 +10,7 @@ mod admission;
 mod certificates;
 mod component;
 mod conditions;
+mod controller;
 mod core;
 mod eksa;
 mod engine;
@@ -22,6 +23,7 @@ mod machines;
 mod meta;
 mod objects;
 mod pace;
+mod queue;
 mod seed;
 #[cfg(test)]
 mod tests;
@@ -34,7 +36,8 @@ use tokio::task::JoinHandle;
 
 use crate::kube::KubeCluster;
 
-use engine::{Context, Controller, Engine};
+use controller::Controller;
+use engine::{Context, Engine};
 
 pub use machines::{MachineRole, Machines, SimulatedMachine};
 pub use pace::Pace;

@@ -8,6 +8,9 @@ use crate::kube::{ApiError, Kind, Propagation, Reason, Store, object};
 
 use super::kinds::names;
 
+/// What the API refused, small enough to be handed on.
+pub(crate) type Refused = Box<ApiError>;
+
 /// A cluster's objects as controllers see them.
 #[derive(Clone)]
 pub(crate) struct Objects {
@@ -36,7 +39,10 @@ impl Objects {
     /// The objects of a kind that belong to a cluster, by their label.
     pub(crate) fn of_cluster(&self, kind: &Kind, namespace: &str, cluster: &str) -> Vec<Value> {
         let all = self.each(kind, namespace);
-        all.iter().filter(|one| object::label(one, names::CLUSTER_NAME) == Some(cluster)).map(|one| (**one).clone()).collect()
+        all.iter()
+            .filter(|one| object::label(one, names::CLUSTER_NAME) == Some(cluster))
+            .map(|one| (**one).clone())
+            .collect()
     }
 
     /// The objects of a kind whose controller is `owner`.
@@ -50,7 +56,7 @@ impl Objects {
     ///
     /// # Errors
     /// What the API refused.
-    pub(crate) fn ensure(&self, object: Value) -> Result<Value, ApiError> {
+    pub(crate) fn ensure(&self, object: Value) -> Result<Value, Refused> {
         let (group, _) = object::group_version(&object);
         let kind = Kind::of(group, object::kind(&object));
         let (namespace, name) = (object::namespace(&object).to_owned(), object::name(&object).to_owned());
@@ -58,8 +64,10 @@ impl Objects {
             return Ok(there);
         }
         match self.store.create(object) {
-            Err(refused) if refused.reason == Reason::AlreadyExists => self.get(&kind, &namespace, &name).ok_or(refused),
-            other => other,
+            Err(refused) if refused.reason == Reason::AlreadyExists => {
+                self.get(&kind, &namespace, &name).ok_or_else(|| Box::new(refused))
+            }
+            other => Ok(other?),
         }
     }
 
@@ -83,14 +91,14 @@ impl Objects {
     ///
     /// # Errors
     /// What the API refused.
-    pub(crate) fn delete(&self, this: &Value) -> Result<(), ApiError> {
+    pub(crate) fn delete(&self, this: &Value) -> Result<(), Refused> {
         let (kind, namespace, name) = address(this);
         if self.get(&kind, &namespace, &name).is_none_or(|now| object::is_deleting(&now)) {
             return Ok(());
         }
         match self.store.delete(&kind, Some(&namespace), &name, Propagation::Background) {
             Err(gone) if gone.reason == Reason::NotFound => Ok(()),
-            other => other,
+            other => Ok(other?),
         }
     }
 }
@@ -99,7 +107,10 @@ impl Objects {
 /// each time that somebody looks for one.
 pub(crate) fn shared(store: &Store, kind: &Kind, namespace: &str) -> Vec<Arc<Value>> {
     let Ok(resource) = store.resource_of(kind) else { return Vec::new() };
-    let mut items = store.list_with(&resource, &Default::default()).items;
+    // The query has no name outside of the store; its default asks for everything.
+    #[expect(clippy::default_trait_access, reason = "the type cannot be named here")]
+    let query = Default::default();
+    let mut items = store.list_with(&resource, &query).items;
     if !namespace.is_empty() {
         items.retain(|one| object::namespace(one) == namespace);
     }
@@ -109,7 +120,8 @@ pub(crate) fn shared(store: &Store, kind: &Kind, namespace: &str) -> Vec<Arc<Val
 /// Whether the controller among an object's owners has this UID.
 pub(crate) fn is_controlled_by(this: &Value, uid: &str) -> bool {
     object::owners(this).iter().any(|owner| {
-        owner.get("uid").and_then(Value::as_str) == Some(uid) && owner.get("controller").and_then(Value::as_bool) == Some(true)
+        owner.get("uid").and_then(Value::as_str) == Some(uid)
+            && owner.get("controller").and_then(Value::as_bool) == Some(true)
     })
 }
 

@@ -68,7 +68,7 @@ mod tests {
 
     #[test]
     fn speed_divides_time_and_nonsense_means_no_waiting() {
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert_eq!(Pace::new(1.0).scaled(minute), minute);
         assert_eq!(Pace::new(60.0).scaled(minute), Duration::from_secs(1));
         for speed in [0.0, -1.0, f64::INFINITY, f64::NAN] {

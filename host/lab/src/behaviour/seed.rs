@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::kube::{ApiError, KubeCluster};
+use crate::behaviour::objects::Refused;
+use crate::kube::KubeCluster;
 
 use super::kinds::NODE;
 use super::kubeadm;
@@ -63,7 +64,8 @@ pub(crate) fn bootstrap(cluster: &KubeCluster, name: &str, version: &str) {
         labels: vec![("node-role.kubernetes.io/control-plane".to_owned(), String::new())],
         taints: Vec::new(),
     };
-    let mut made = vec![kubelet.object(), kubeadm_config(version, name), proxy(&format!("registry.k8s.io/kube-proxy:{version}"))];
+    let mut made =
+        vec![kubelet.object(), kubeadm_config(version, name), proxy(&format!("registry.k8s.io/kube-proxy:{version}"))];
     made.extend(dns("registry.k8s.io/coredns/coredns:v1.13.2"));
     for one in ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler"] {
         made.push(pod::of_node(&node_name, one, &format!("registry.k8s.io/{one}:{version}")));
@@ -72,7 +74,12 @@ pub(crate) fn bootstrap(cluster: &KubeCluster, name: &str, version: &str) {
         "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "rancher.io/local-path", "reclaimPolicy": "Delete", "volumeBindingMode": "WaitForFirstConsumer",
         "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}},
     }));
-    made.extend(crate::release::embedded().file("embedded:kindnetd.yaml").and_then(|text| yaml::documents(text).ok()).unwrap_or_default());
+    made.extend(
+        crate::release::embedded()
+            .file("embedded:kindnetd.yaml")
+            .and_then(|text| yaml::documents(text).ok())
+            .unwrap_or_default(),
+    );
     for one in made {
         if let Err(refused) = objects.ensure(one) {
             tracing::warn!(cluster = name, %refused, "the lab could not furnish a bootstrap cluster");
@@ -91,10 +98,13 @@ pub(crate) fn bootstrap(cluster: &KubeCluster, name: &str, version: &str) {
 ///
 /// # Errors
 /// What the API refused.
-pub(crate) fn workload(objects: &Objects, version: &str, config: &Value) -> Result<(), ApiError> {
+pub(crate) fn workload(objects: &Objects, version: &str, config: &Value) -> Result<(), Refused> {
     let settings = config.pointer("/spec/clusterConfiguration").cloned().unwrap_or_default();
-    let repository = Some(text(&settings, "/imageRepository")).filter(|one| !one.is_empty()).unwrap_or("registry.k8s.io");
-    let dns_repository = Some(text(&settings, "/dns/imageRepository")).filter(|one| !one.is_empty()).unwrap_or("registry.k8s.io/coredns");
+    let repository =
+        Some(text(&settings, "/imageRepository")).filter(|one| !one.is_empty()).unwrap_or("registry.k8s.io");
+    let dns_repository = Some(text(&settings, "/dns/imageRepository"))
+        .filter(|one| !one.is_empty())
+        .unwrap_or("registry.k8s.io/coredns");
     let dns_tag = Some(text(&settings, "/dns/imageTag")).filter(|one| !one.is_empty()).unwrap_or("v1.13.2");
     objects.ensure(proxy(&format!("{repository}/kube-proxy:{version}")))?;
     for one in dns(&format!("{dns_repository}/coredns:{dns_tag}")) {

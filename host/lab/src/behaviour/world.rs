@@ -132,7 +132,9 @@ impl World {
     pub fn clusters(&self) -> Vec<LabCluster> {
         self.with(|clusters| {
             let running = clusters.iter().filter_map(|((role, name), slot)| match slot {
-                Slot::Running { cluster, .. } => Some(LabCluster { name: name.clone(), role: *role, cluster: cluster.clone() }),
+                Slot::Running { cluster, .. } => {
+                    Some(LabCluster { name: name.clone(), role: *role, cluster: cluster.clone() })
+                }
                 Slot::Starting => None,
             });
             running.collect()
@@ -156,15 +158,32 @@ impl World {
     ///
     /// # Errors
     /// If its API cannot listen.
-    pub async fn start_workload(self: &Arc<Self>, name: &str, version: &str, ca: Option<CertificateAuthority>) -> Result<KubeCluster, LabError> {
+    pub async fn start_workload(
+        self: &Arc<Self>,
+        name: &str,
+        version: &str,
+        ca: Option<CertificateAuthority>,
+    ) -> Result<KubeCluster, LabError> {
         if let Some(there) = self.cluster(ClusterRole::Workload, name) {
             return Ok(there);
         }
         self.start(ClusterRole::Workload, name, version, ca).await
     }
 
-    async fn start(self: &Arc<Self>, role: ClusterRole, name: &str, version: &str, ca: Option<CertificateAuthority>) -> Result<KubeCluster, LabError> {
-        let config = ClusterConfig { name: name.to_owned(), listen: self.listen, version: version.to_owned(), ca, clock: Arc::clone(&self.clock) };
+    async fn start(
+        self: &Arc<Self>,
+        role: ClusterRole,
+        name: &str,
+        version: &str,
+        ca: Option<CertificateAuthority>,
+    ) -> Result<KubeCluster, LabError> {
+        let config = ClusterConfig {
+            name: name.to_owned(),
+            listen: self.listen,
+            version: version.to_owned(),
+            ca,
+            clock: Arc::clone(&self.clock),
+        };
         let cluster = KubeCluster::start(config).await?;
         let controllers = super::run(cluster.clone(), Arc::clone(self));
         let slot = Slot::Running { cluster: cluster.clone(), controllers };
@@ -174,7 +193,12 @@ impl World {
     }
 
     /// The workload cluster of that name, started in the background if it does not run; `None` until it does.
-    pub(crate) fn workload_or_start(self: &Arc<Self>, name: &str, version: &str, ca: impl FnOnce() -> Option<CertificateAuthority>) -> Option<KubeCluster> {
+    pub(crate) fn workload_or_start(
+        self: &Arc<Self>,
+        name: &str,
+        version: &str,
+        ca: impl FnOnce() -> Option<CertificateAuthority>,
+    ) -> Option<KubeCluster> {
         let key = (ClusterRole::Workload, name.to_owned());
         let begin = self.with(|clusters| match clusters.get(&key) {
             Some(Slot::Running { cluster, .. }) => Err(Some(cluster.clone())),

@@ -13,10 +13,18 @@ pub(super) fn cluster(new: &mut Value, old: Option<&Value>) -> Verdict {
         return Err(invalid(new, "spec.infrastructureRef", "Required value: must be set if spec.topology is not"));
     }
     for kind in ["pods", "services"] {
-        let blocks = new.pointer(&format!("/spec/clusterNetwork/{kind}/cidrBlocks")).and_then(Value::as_array).cloned().unwrap_or_default();
+        let blocks = new
+            .pointer(&format!("/spec/clusterNetwork/{kind}/cidrBlocks"))
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         for (index, block) in blocks.iter().enumerate() {
             if !is_block(block.as_str().unwrap_or_default()) {
-                return Err(invalid(new, &format!("spec.clusterNetwork.{kind}.cidrBlocks[{index}]"), &format!("Invalid value: {block}: invalid CIDR address")));
+                return Err(invalid(
+                    new,
+                    &format!("spec.clusterNetwork.{kind}.cidrBlocks[{index}]"),
+                    &format!("Invalid value: {block}: invalid CIDR address"),
+                ));
             }
         }
     }
@@ -47,7 +55,11 @@ pub(super) fn resource_set(new: &mut Value, old: Option<&Value>) -> Verdict {
         crate::behaviour::meta::set(new, &["spec", "strategy"], Value::String("ApplyOnce".to_owned()));
     }
     let selector = new.pointer("/spec/clusterSelector").and_then(Value::as_object);
-    let empty = |key: &str| selector.and_then(|one| one.get(key)).is_none_or(|one| one.as_object().is_none_or(serde_json::Map::is_empty) && one.as_array().is_none_or(Vec::is_empty));
+    let empty = |key: &str| {
+        selector.and_then(|one| one.get(key)).is_none_or(|one| {
+            one.as_object().is_none_or(serde_json::Map::is_empty) && one.as_array().is_none_or(Vec::is_empty)
+        })
+    };
     if empty("matchLabels") && empty("matchExpressions") {
         return Err(invalid(new, "spec.clusterSelector", "Invalid value: selector must not be empty"));
     }

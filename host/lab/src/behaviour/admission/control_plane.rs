@@ -26,10 +26,22 @@ pub(super) fn control_plane(new: &mut Value, old: Option<&Value>) -> Verdict {
     }
     let wanted = text(new, "/spec/version");
     if version(wanted).is_none() {
-        return Err(invalid(new, "spec.version", &format!("Invalid value: {wanted:?}: must be a valid semantic version")));
+        return Err(invalid(
+            new,
+            "spec.version",
+            &format!("Invalid value: {wanted:?}: must be a valid semantic version"),
+        ));
     }
-    if new.pointer("/spec/rollout/strategy/rollingUpdate/maxSurge").is_some_and(|surge| surge == &json!(0) || surge == &json!("0")) && replicas < 3 {
-        return Err(invalid(new, "spec.rollout.strategy.rollingUpdate", "Required value: when KubeadmControlPlane is configured to scale-in, replica count needs to be at least 3"));
+    if new
+        .pointer("/spec/rollout/strategy/rollingUpdate/maxSurge")
+        .is_some_and(|surge| surge == &json!(0) || surge == &json!("0"))
+        && replicas < 3
+    {
+        return Err(invalid(
+            new,
+            "spec.rollout.strategy.rollingUpdate",
+            "Required value: when KubeadmControlPlane is configured to scale-in, replica count needs to be at least 3",
+        ));
     }
     old.map_or(Ok(()), |old| change(new, old, external))
 }
@@ -56,17 +68,35 @@ fn default(new: &mut Value) {
 fn change(new: &Value, old: &Value, external: bool) -> Verdict {
     let was = old.pointer("/spec/kubeadmConfigSpec/clusterConfiguration/etcd/external").is_some();
     if external != was {
-        return Err(invalid(new, "spec.kubeadmConfigSpec.clusterConfiguration.etcd", "Forbidden: cannot change between external and local"));
+        return Err(invalid(
+            new,
+            "spec.kubeadmConfigSpec.clusterConfiguration.etcd",
+            "Forbidden: cannot change between external and local",
+        ));
     }
     for field in ["networking", "controlPlaneEndpoint", "certificatesDir"] {
         let pointer = format!("/spec/kubeadmConfigSpec/clusterConfiguration/{field}");
         if new.pointer(&pointer) != old.pointer(&pointer) {
-            return Err(invalid(new, &format!("spec.kubeadmConfigSpec.clusterConfiguration.{field}"), "Forbidden: cannot be modified"));
+            return Err(invalid(
+                new,
+                &format!("spec.kubeadmConfigSpec.clusterConfiguration.{field}"),
+                "Forbidden: cannot be modified",
+            ));
         }
     }
-    let (Some(wanted), Some(now)) = (version(text(new, "/spec/version")), version(text(old, "/spec/version"))) else { return Ok(()) };
+    let (Some(wanted), Some(now)) = (version(text(new, "/spec/version")), version(text(old, "/spec/version"))) else {
+        return Ok(());
+    };
     if wanted.0 != now.0 || wanted.1 > now.1 + 1 {
-        return Err(invalid(new, "spec.version", &format!("Forbidden: cannot update Kubernetes version from {} to {}", text(old, "/spec/version"), text(new, "/spec/version"))));
+        return Err(invalid(
+            new,
+            "spec.version",
+            &format!(
+                "Forbidden: cannot update Kubernetes version from {} to {}",
+                text(old, "/spec/version"),
+                text(new, "/spec/version")
+            ),
+        ));
     }
     Ok(())
 }
@@ -112,9 +142,24 @@ mod tests {
     #[test]
     fn what_would_break_a_running_control_plane_is_refused() {
         let old = sample();
-        assert!(refused(|new| new["spec"]["version"] = json!("v1.35.0"), Some(&old)).contains("cannot update Kubernetes version"));
-        assert!(refused(|new| new["spec"]["kubeadmConfigSpec"]["clusterConfiguration"]["etcd"] = json!({"external": {}}), Some(&old)).contains("external and local"));
-        assert!(refused(|new| new["spec"]["kubeadmConfigSpec"]["clusterConfiguration"]["certificatesDir"] = json!("/x"), Some(&old)).contains("cannot be modified"));
+        assert!(
+            refused(|new| new["spec"]["version"] = json!("v1.35.0"), Some(&old))
+                .contains("cannot update Kubernetes version")
+        );
+        assert!(
+            refused(
+                |new| new["spec"]["kubeadmConfigSpec"]["clusterConfiguration"]["etcd"] = json!({"external": {}}),
+                Some(&old)
+            )
+            .contains("external and local")
+        );
+        assert!(
+            refused(
+                |new| new["spec"]["kubeadmConfigSpec"]["clusterConfiguration"]["certificatesDir"] = json!("/x"),
+                Some(&old)
+            )
+            .contains("cannot be modified")
+        );
         let mut next = sample();
         next["spec"]["version"] = json!("v1.34.0");
         assert_eq!(control_plane(&mut next, Some(&old)), Ok(()));

@@ -23,7 +23,11 @@ pub(super) fn cluster(new: &mut Value, _: Option<&Value>) -> Verdict {
         return Err(invalid(new, "spec.replicas", "Forbidden: etcd cluster cannot have an even number of nodes"));
     }
     if text(new, "/spec/infrastructureTemplate/namespace") != namespace {
-        return Err(invalid(new, "spec.infrastructureTemplate.namespace", "Invalid value: must match metadata.namespace"));
+        return Err(invalid(
+            new,
+            "spec.infrastructureTemplate.namespace",
+            "Invalid value: must match metadata.namespace",
+        ));
     }
     Ok(())
 }

@@ -15,7 +15,13 @@ pub(super) fn machine_template(new: &mut Value, old: Option<&Value>) -> Verdict 
     match old {
         Some(old) if old.pointer("/spec/template/spec") != new.pointer("/spec/template/spec") => {
             let kind = object::kind(new).to_owned();
-            Err(invalid(new, "spec.template.spec", &format!("Invalid value: {kind} spec.template.spec field is immutable. Please create a new resource instead.")))
+            Err(invalid(
+                new,
+                "spec.template.spec",
+                &format!(
+                    "Invalid value: {kind} spec.template.spec field is immutable. Please create a new resource instead."
+                ),
+            ))
         }
         _ => Ok(()),
     }

@@ -17,7 +17,11 @@ fn version_at(this: &mut Value, path: &[&str]) -> Verdict {
     }
     let with_prefix = if wanted.starts_with('v') { wanted.clone() } else { format!("v{wanted}") };
     if version(&with_prefix).is_none() {
-        return Err(invalid(this, &path.join("."), &format!("Invalid value: {wanted:?}: must be a valid semantic version")));
+        return Err(invalid(
+            this,
+            &path.join("."),
+            &format!("Invalid value: {wanted:?}: must be a valid semantic version"),
+        ));
     }
     if with_prefix != wanted {
         set(this, path, json!(with_prefix));
@@ -36,7 +40,11 @@ pub(super) fn machine(new: &mut Value, old: Option<&Value>) -> Verdict {
     label_cluster(new);
     version_at(new, &["spec", "version"])?;
     if new.pointer("/spec/bootstrap/configRef").is_none() && new.pointer("/spec/bootstrap/dataSecretName").is_none() {
-        return Err(invalid(new, "spec.bootstrap.dataSecretName", "Required value: expected spec.bootstrap.dataSecretName or spec.bootstrap.configRef to be populated"));
+        return Err(invalid(
+            new,
+            "spec.bootstrap.dataSecretName",
+            "Required value: expected spec.bootstrap.dataSecretName or spec.bootstrap.configRef to be populated",
+        ));
     }
     unchanged(new, old, "/spec/clusterName")
 }
@@ -51,13 +59,20 @@ fn template(new: &mut Value, old: Option<&Value>, own: (&str, &str)) -> Verdict 
         set(new, &["spec", "selector"], json!({}));
     }
     let cluster = text(new, "/spec/clusterName").to_owned();
-    let empty = new.pointer("/spec/selector/matchLabels").and_then(Value::as_object).is_none_or(serde_json::Map::is_empty) && new.pointer("/spec/selector/matchExpressions").is_none();
+    let empty =
+        new.pointer("/spec/selector/matchLabels").and_then(Value::as_object).is_none_or(serde_json::Map::is_empty)
+            && new.pointer("/spec/selector/matchExpressions").is_none();
     if empty {
         set(new, &["spec", "selector", "matchLabels", own.0], json!(name));
         set(new, &["spec", "template", "metadata", "labels", own.0], json!(name));
     }
     if own.1 == "deployment" {
-        for place in [["spec", "selector", "matchLabels", names::CLUSTER_NAME].as_slice(), &["spec", "template", "metadata", "labels", names::CLUSTER_NAME], &["spec", "template", "metadata", "labels", own.0], &["spec", "selector", "matchLabels", own.0]] {
+        for place in [
+            ["spec", "selector", "matchLabels", names::CLUSTER_NAME].as_slice(),
+            &["spec", "template", "metadata", "labels", names::CLUSTER_NAME],
+            &["spec", "template", "metadata", "labels", own.0],
+            &["spec", "selector", "matchLabels", own.0],
+        ] {
             let value = if place.last() == Some(&names::CLUSTER_NAME) { &cluster } else { &name };
             set(new, place, json!(value));
         }
@@ -69,13 +84,21 @@ fn template(new: &mut Value, old: Option<&Value>, own: (&str, &str)) -> Verdict 
         Some(Ok(selector)) if selector.matches_labels(labels) => {}
         Some(Ok(_)) => {
             let field = "spec.template.metadata.labels";
-            return Err(invalid(new, field, &format!("Invalid value: {}: must match spec.selector", labels.cloned().unwrap_or_default())));
+            return Err(invalid(
+                new,
+                field,
+                &format!("Invalid value: {}: must match spec.selector", labels.cloned().unwrap_or_default()),
+            ));
         }
         _ => return Err(invalid(new, "spec.selector", "Invalid value: it is no label selector")),
     }
     let inner = text(new, "/spec/template/spec/clusterName").to_owned();
     if !inner.is_empty() && inner != cluster {
-        return Err(invalid(new, "spec.template.spec.clusterName", &format!("Invalid value: {inner:?}: must match spec.clusterName")));
+        return Err(invalid(
+            new,
+            "spec.template.spec.clusterName",
+            &format!("Invalid value: {inner:?}: must match spec.clusterName"),
+        ));
     }
     unchanged(new, old, "/spec/clusterName")
 }
@@ -102,7 +125,11 @@ pub(super) fn deployment(new: &mut Value, old: Option<&Value>) -> Verdict {
         value == Some(&json!(0)) || value == Some(&json!("0%"))
     };
     if zero("maxSurge") && zero("maxUnavailable") {
-        return Err(invalid(new, "spec.rollout.strategy.rollingUpdate.maxUnavailable", "Invalid value: 0: may not be 0 when maxSurge is 0"));
+        return Err(invalid(
+            new,
+            "spec.rollout.strategy.rollingUpdate.maxUnavailable",
+            "Invalid value: 0: may not be 0 when maxSurge is 0",
+        ));
     }
     unchanged(new, old, "/spec/selector")
 }
@@ -113,7 +140,11 @@ pub(super) fn health_check(new: &mut Value, old: Option<&Value>) -> Verdict {
         return Err(invalid(new, "spec.checks.nodeStartupTimeoutSeconds", "Invalid value: must be at least 30s"));
     }
     let selector = new.pointer("/spec/selector").and_then(Value::as_object);
-    if selector.is_none_or(|one| one.values().all(|value| value.as_object().is_none_or(serde_json::Map::is_empty) && value.as_array().is_none_or(Vec::is_empty))) {
+    if selector.is_none_or(|one| {
+        one.values().all(|value| {
+            value.as_object().is_none_or(serde_json::Map::is_empty) && value.as_array().is_none_or(Vec::is_empty)
+        })
+    }) {
         return Err(invalid(new, "spec.selector", "Required value: selector must not be empty"));
     }
     unchanged(new, old, "/spec/clusterName")
@@ -154,13 +185,15 @@ mod tests {
         unversioned["spec"]["template"]["spec"]["version"] = json!("newest");
         assert!(deployment(&mut unversioned, None).unwrap_err().contains("semantic version"));
         let mut stuck = sample();
-        stuck["spec"]["rollout"] = json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}});
+        stuck["spec"]["rollout"] =
+            json!({"strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 0, "maxUnavailable": 0}}});
         assert!(deployment(&mut stuck, None).unwrap_err().contains("maxSurge is 0"));
     }
 
     #[test]
     fn a_machine_needs_bootstrap_data() {
-        let mut new = json!({"kind": "Machine", "metadata": {"name": "m"}, "spec": {"clusterName": "prod", "bootstrap": {}}});
+        let mut new =
+            json!({"kind": "Machine", "metadata": {"name": "m"}, "spec": {"clusterName": "prod", "bootstrap": {}}});
         assert!(machine(&mut new, None).unwrap_err().contains("dataSecretName"));
         new["spec"]["bootstrap"]["dataSecretName"] = json!("x");
         assert_eq!(machine(&mut new, None), Ok(()));

@@ -18,8 +18,9 @@ use crate::kube::{Admission, Kind, Operation, Store, object};
 
 use super::engine::Context;
 use super::kinds::{
-    CERTIFICATE, CLUSTER, CLUSTER_ISSUER, CONTROL_PLANE, EKSA_CLUSTER, ETCD_CLUSTER, ETCDADM_CONFIG, INFRASTRUCTURE_GROUP, ISSUER, KUBEADM_CONFIG, MACHINE, MACHINE_DEPLOYMENT,
-    MACHINE_HEALTH_CHECK, MACHINE_SET, RESOURCE_SET,
+    CERTIFICATE, CLUSTER, CLUSTER_ISSUER, CONTROL_PLANE, EKSA_CLUSTER, ETCD_CLUSTER, ETCDADM_CONFIG,
+    INFRASTRUCTURE_GROUP, ISSUER, KUBEADM_CONFIG, MACHINE, MACHINE_DEPLOYMENT, MACHINE_HEALTH_CHECK, MACHINE_SET,
+    RESOURCE_SET,
 };
 use super::meta::text;
 
@@ -51,9 +52,8 @@ impl Admission for Hook {
     }
 }
 
-fn anything(_: &mut Value, _: Option<&Value>) -> Verdict {
-    Ok(())
-}
+/// Nothing to default and nothing to refuse.
+const ANYTHING: Rules = |_, _| Ok(());
 
 fn add(context: &Context, kind: Kind, rules: Rules) {
     let store = context.cluster.store();
@@ -71,14 +71,14 @@ pub(crate) fn register(context: &Context) {
         (MACHINE_HEALTH_CHECK, machines::health_check),
         (RESOURCE_SET, cluster::resource_set),
         (CONTROL_PLANE, control_plane::control_plane),
-        (KUBEADM_CONFIG, anything),
-        (ETCDADM_CONFIG, anything),
+        (KUBEADM_CONFIG, ANYTHING),
+        (ETCDADM_CONFIG, ANYTHING),
         (ETCD_CLUSTER, etcd::cluster),
-        (CERTIFICATE, anything),
-        (ISSUER, anything),
-        (CLUSTER_ISSUER, anything),
-        (EKSA_CLUSTER, anything),
-        (Kind::new("bootstrap.cluster.x-k8s.io", "KubeadmConfigTemplate"), anything),
+        (CERTIFICATE, ANYTHING),
+        (ISSUER, ANYTHING),
+        (CLUSTER_ISSUER, ANYTHING),
+        (EKSA_CLUSTER, ANYTHING),
+        (Kind::new("bootstrap.cluster.x-k8s.io", "KubeadmConfigTemplate"), ANYTHING),
     ];
     for (kind, rules) in rules {
         add(context, kind, rules);
@@ -96,7 +96,7 @@ pub(crate) fn register_kind(context: &Context, definition: &Value) {
     } else if kind.kind.ends_with("Cluster") {
         infrastructure::cluster
     } else {
-        anything
+        ANYTHING
     };
     add(context, kind, rules);
 }
@@ -109,7 +109,11 @@ fn unchanged(new: &Value, old: Option<&Value>, pointer: &str) -> Verdict {
     }
     let field = pointer.trim_start_matches('/').replace('/', ".");
     let value = new.pointer(pointer).map_or_else(|| "null".to_owned(), Value::to_string);
-    Err(format!("{} {:?} is invalid: {field}: Invalid value: {value}: field is immutable", kind_of(new), object::name(new)))
+    Err(format!(
+        "{} {:?} is invalid: {field}: Invalid value: {value}: field is immutable",
+        kind_of(new),
+        object::name(new)
+    ))
 }
 
 /// `Kind.group` as error messages have it.

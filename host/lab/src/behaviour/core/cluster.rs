@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use crate::behaviour::ClusterRole;
 use crate::behaviour::component::{CORE, Component};
 use crate::behaviour::conditions::{self, is_true};
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route};
+use crate::behaviour::controller::{After, Controller, Key, On, Outcome, Route};
+use crate::behaviour::engine::Context;
 use crate::behaviour::infrastructure::contract;
 use crate::behaviour::kinds::{CLUSTER, CONTROL_PLANE, ETCD_CLUSTER, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, names};
 use crate::behaviour::meta::{flag, is_paused, own, remove_annotation, set, set_annotation, set_label, text};
@@ -61,7 +62,8 @@ impl Controller for Clusters {
             object::add_finalizer(this, names::CLUSTER_FINALIZER);
         });
         let part = |reference: &str| template::referenced(objects, this.pointer(reference), &key.namespace);
-        let (infrastructure, control_plane, etcd) = (part("/spec/infrastructureRef"), part("/spec/controlPlaneRef"), part("/spec/managedExternalEtcdRef"));
+        let (infrastructure, control_plane, etcd) =
+            (part("/spec/infrastructureRef"), part("/spec/controlPlaneRef"), part("/spec/managedExternalEtcdRef"));
         for one in [&infrastructure, &control_plane, &etcd].into_iter().flatten() {
             objects.change_this(one, |one| {
                 own(one, &this, true);
@@ -76,8 +78,16 @@ impl Controller for Clusters {
                 objects.change_this(&one, |one| own(one, &this, false));
             }
         }
-        hold(context, &this, control_plane.as_ref().filter(|one| is_controlled_by(one, object::uid(&this)) || object::owners(one).is_empty()), etcd.as_ref());
-        objects.change_this(&this, |this| take_over(this, infrastructure.as_ref(), control_plane.as_ref(), etcd.as_ref()));
+        hold(
+            context,
+            &this,
+            control_plane
+                .as_ref()
+                .filter(|one| is_controlled_by(one, object::uid(&this)) || object::owners(one).is_empty()),
+            etcd.as_ref(),
+        );
+        objects
+            .change_this(&this, |this| take_over(this, infrastructure.as_ref(), control_plane.as_ref(), etcd.as_ref()));
         let reached = context.world.cluster(ClusterRole::Workload, &key.name).is_some();
         let Some(this) = objects.get(&CLUSTER, &key.namespace, &key.name) else { return Ok(After::Settled) };
         let seen = rollup::Seen {
@@ -95,7 +105,9 @@ impl Controller for Clusters {
 
 /// A control plane with a managed external etcd does nothing until that etcd serves.
 fn hold(context: &Context, this: &Value, control_plane: Option<&Value>, etcd: Option<&Value>) {
-    let Some(control_plane) = control_plane.filter(|_| this.pointer("/spec/managedExternalEtcdRef").is_some()) else { return };
+    let Some(control_plane) = control_plane.filter(|_| this.pointer("/spec/managedExternalEtcdRef").is_some()) else {
+        return;
+    };
     let serves = etcd.is_some_and(|etcd| flag(etcd, "/status/ready"));
     context.objects.change_this(control_plane, |control_plane| {
         if serves {
@@ -112,7 +124,8 @@ fn hold(context: &Context, this: &Value, control_plane: Option<&Value>, etcd: Op
 fn take_over(this: &mut Value, infrastructure: Option<&Value>, control_plane: Option<&Value>, etcd: Option<&Value>) {
     if let Some(infrastructure) = infrastructure.filter(|one| contract::is_provisioned(one)) {
         set(this, &["status", "initialization", "infrastructureProvisioned"], json!(true));
-        let endpoint = infrastructure.pointer("/spec/controlPlaneEndpoint").filter(|one| !text(one, "/host").is_empty());
+        let endpoint =
+            infrastructure.pointer("/spec/controlPlaneEndpoint").filter(|one| !text(one, "/host").is_empty());
         if let (true, Some(endpoint)) = (text(this, "/spec/controlPlaneEndpoint/host").is_empty(), endpoint) {
             let endpoint = json!({"host": endpoint["host"], "port": endpoint["port"]});
             set(this, &["spec", "controlPlaneEndpoint"], endpoint);
@@ -121,11 +134,15 @@ fn take_over(this: &mut Value, infrastructure: Option<&Value>, control_plane: Op
             set(this, &["status", "failureDomains"], domains.clone());
         }
     }
-    if control_plane.is_some_and(|one| flag(one, "/status/initialization/controlPlaneInitialized") || is_true(one, "Initialized")) {
+    if control_plane
+        .is_some_and(|one| flag(one, "/status/initialization/controlPlaneInitialized") || is_true(one, "Initialized"))
+    {
         set(this, &["status", "initialization", "controlPlaneInitialized"], json!(true));
     }
     if let Some(etcd) = etcd {
-        for (from, to) in [("/status/initialized", "managedExternalEtcdInitialized"), ("/status/ready", "managedExternalEtcdReady")] {
+        for (from, to) in
+            [("/status/initialized", "managedExternalEtcdInitialized"), ("/status/ready", "managedExternalEtcdReady")]
+        {
             set(this, &["status", to], json!(flag(etcd, from)));
         }
     }

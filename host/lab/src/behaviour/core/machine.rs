@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::behaviour::ClusterRole;
 use crate::behaviour::component::{CORE, Component};
 use crate::behaviour::conditions::{self, Condition, is_true};
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route};
+use crate::behaviour::controller::{After, Controller, Key, On, Outcome, Route};
+use crate::behaviour::engine::Context;
 use crate::behaviour::infrastructure::contract;
 use crate::behaviour::kinds::{CLUSTER, ETCDADM_CONFIG, KUBEADM_CONFIG, MACHINE, NODE, names};
 use crate::behaviour::meta::{cluster_name, is_paused, now, own, set, set_annotation, set_label, text};
@@ -80,7 +81,11 @@ impl Controller for MachineController {
 /// What made the parts of a machine hands them over to it.
 fn drop_former(part: &mut Value, machine: &Value) {
     let makers: Vec<Value> = object::owners(machine).iter().filter_map(|owner| owner.get("uid").cloned()).collect();
-    let owners: Vec<Value> = object::owners(part).iter().filter(|owner| owner.get("uid").is_none_or(|uid| !makers.contains(uid))).cloned().collect();
+    let owners: Vec<Value> = object::owners(part)
+        .iter()
+        .filter(|owner| owner.get("uid").is_none_or(|uid| !makers.contains(uid)))
+        .cloned()
+        .collect();
     object::metadata(part).insert("ownerReferences".to_owned(), Value::Array(owners));
 }
 
@@ -94,7 +99,11 @@ fn node_of(context: &Context, this: &Value, infrastructure: Option<&Value>, clus
     let workload = crate::behaviour::objects::Objects::new(workload.store().clone());
     let node = workload.list(&NODE, "").into_iter().find(|node| text(node, "/spec/providerID") == id)?;
     workload.change_this(&node, |node| {
-        for (key, value) in [("cluster-name", object::name(cluster)), ("cluster-namespace", object::namespace(cluster)), ("machine", object::name(this))] {
+        for (key, value) in [
+            ("cluster-name", object::name(cluster)),
+            ("cluster-namespace", object::namespace(cluster)),
+            ("machine", object::name(this)),
+        ] {
             set_annotation(node, &format!("cluster.x-k8s.io/{key}"), value);
         }
         if let Some(owner) = object::owners(this).iter().find(|owner| owner.get("controller").is_some()) {
@@ -112,7 +121,8 @@ fn node_of(context: &Context, this: &Value, infrastructure: Option<&Value>, clus
 /// Labels of a machine that its node gets too. Source: the Cluster API book, "Metadata propagation".
 fn synchronized(key: &str) -> bool {
     let domain = key.split_once('/').map_or("", |(domain, _)| domain);
-    let under = |parent: &str| domain == parent || domain.strip_suffix(parent).is_some_and(|before| before.ends_with('.'));
+    let under =
+        |parent: &str| domain == parent || domain.strip_suffix(parent).is_some_and(|before| before.ends_with('.'));
     domain == "node-role.kubernetes.io" || under("node-restriction.kubernetes.io") || under("node.cluster.x-k8s.io")
 }
 
@@ -140,14 +150,30 @@ fn mirrored(name: &'static str, part: Option<&Value>, reference: Option<&Value>,
         None => Condition::no(name, "DoesNotExist", format!("{kind} does not exist")),
         Some(_) if done => Condition::yes(name, "Ready"),
         Some(part) => {
-            let list = ["/status/conditions", "/status/v1beta2/conditions"].into_iter().filter_map(|at| part.pointer(at)?.as_array()).flatten();
-            let message = list.filter(|one| text(one, "/type") == "Ready").map(|one| text(one, "/message")).find(|one| !one.is_empty());
-            Condition::no(name, "NotReady", message.map_or_else(|| format!("{kind} status is not ready yet"), str::to_owned))
+            let list = ["/status/conditions", "/status/v1beta2/conditions"]
+                .into_iter()
+                .filter_map(|at| part.pointer(at)?.as_array())
+                .flatten();
+            let message = list
+                .filter(|one| text(one, "/type") == "Ready")
+                .map(|one| text(one, "/message"))
+                .find(|one| !one.is_empty());
+            Condition::no(
+                name,
+                "NotReady",
+                message.map_or_else(|| format!("{kind} status is not ready yet"), str::to_owned),
+            )
         }
     }
 }
 
-fn report(this: &mut Value, config: Option<&Value>, infrastructure: Option<&Value>, node: Option<&Value>, cluster: &Value) {
+fn report(
+    this: &mut Value,
+    config: Option<&Value>,
+    infrastructure: Option<&Value>,
+    node: Option<&Value>,
+    cluster: &Value,
+) {
     let etcd = object::label(this, names::ETCD_CLUSTER).is_some();
     let secret = !text(this, "/spec/bootstrap/dataSecretName").is_empty();
     let bootstrap = if this.pointer("/spec/bootstrap/configRef").is_none() && secret {
@@ -171,7 +197,8 @@ fn report(this: &mut Value, config: Option<&Value>, infrastructure: Option<&Valu
     }
     let serves = object::label(this, names::ETCD_READY) == Some("true");
     let parts = [&bootstrap, &machine, &health];
-    let missing: Vec<String> = parts.iter().filter(|one| !one.holds()).map(|one| format!("* {}", one.message())).collect();
+    let missing: Vec<String> =
+        parts.iter().filter(|one| !one.holds()).map(|one| format!("* {}", one.message())).collect();
     let ready = if etcd && !serves && missing.is_empty() {
         Condition::no("Ready", "NotReady", "* etcd does not answer yet")
     } else if missing.is_empty() {
@@ -179,10 +206,34 @@ fn report(this: &mut Value, config: Option<&Value>, infrastructure: Option<&Valu
     } else {
         Condition::no("Ready", "NotReady", missing.join("\n"))
     };
-    let available = if ready.holds() { Condition::yes("Available", "Available") } else { Condition::no("Available", "NotReady", "") };
+    let available = if ready.holds() {
+        Condition::yes("Available", "Available")
+    } else {
+        Condition::no("Available", "NotReady", "")
+    };
     let running = node.is_some() || (etcd && serves);
-    let phase = if running { "Running" } else if made { "Provisioned" } else if secret { "Provisioning" } else { "Pending" };
-    conditions::set_all(this, &[bootstrap.clone(), machine.clone(), health.clone(), ready_node, ready.clone(), available, Condition::is("Deleting", false), Condition::is("Updating", false)]);
+    let phase = if running {
+        "Running"
+    } else if made {
+        "Provisioned"
+    } else if secret {
+        "Provisioning"
+    } else {
+        "Pending"
+    };
+    conditions::set_all(
+        this,
+        &[
+            bootstrap.clone(),
+            machine.clone(),
+            health.clone(),
+            ready_node,
+            ready.clone(),
+            available,
+            Condition::is("Deleting", false),
+            Condition::is("Updating", false),
+        ],
+    );
     conditions::set_old(this, "BootstrapReady", bootstrap.holds(), "WaitingForDataSecret", bootstrap.message());
     conditions::set_old(this, "InfrastructureReady", machine.holds(), "WaitingForInfrastructure", machine.message());
     conditions::set_old(this, "NodeHealthy", health.holds(), "NodeNotFound", health.message());
@@ -201,33 +252,50 @@ fn node_conditions(node: Option<&Value>, ready: bool, cluster: &Value) -> (Condi
         } else {
             "Waiting for Cluster control plane to be initialized"
         };
-        return (Condition::unknown("NodeHealthy", "InspectionFailed", message), Condition::unknown("NodeReady", "InspectionFailed", message));
+        return (
+            Condition::unknown("NodeHealthy", "InspectionFailed", message),
+            Condition::unknown("NodeReady", "InspectionFailed", message),
+        );
     };
     if ready {
         return (Condition::yes("NodeHealthy", "NodeHealthy"), Condition::yes("NodeReady", "NodeReady"));
     }
     let list = node.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten();
-    let why = list.into_iter().find(|one| text(one, "/type") == "Ready").map_or("", |one| text(one, "/message")).to_owned();
+    let why =
+        list.into_iter().find(|one| text(one, "/type") == "Ready").map_or("", |one| text(one, "/message")).to_owned();
     let message = format!("* Node.Ready: {why}");
-    (Condition::no("NodeHealthy", "NodeNotHealthy", message.clone()), Condition::no("NodeReady", "NodeNotReady", message))
+    (
+        Condition::no("NodeHealthy", "NodeNotHealthy", message.clone()),
+        Condition::no("NodeReady", "NodeNotReady", message),
+    )
 }
 
-fn delete(context: &Context, this: &Value, cluster: &Value, config: Option<&Value>, infrastructure: Option<&Value>) -> Outcome {
+fn delete(
+    context: &Context,
+    this: &Value,
+    cluster: &Value,
+    config: Option<&Value>,
+    infrastructure: Option<&Value>,
+) -> Outcome {
     let objects = &context.objects;
     objects.change_this(this, |this| {
         set(this, &["status", "phase"], json!("Deleting"));
         set(this, &["status", "observedGeneration"], json!(object::generation(this)));
-        conditions::set_all(this, &[
-            Condition::new("Deleting", true, "WaitingForInfrastructureDeletion", "Machine deletion in progress"),
-            Condition::no("Ready", "NotReady", "* Deleting: Machine deletion in progress"),
-            Condition::no("Available", "NotReady", ""),
-        ]);
+        conditions::set_all(
+            this,
+            &[
+                Condition::new("Deleting", true, "WaitingForInfrastructureDeletion", "Machine deletion in progress"),
+                Condition::no("Ready", "NotReady", "* Deleting: Machine deletion in progress"),
+                Condition::no("Available", "NotReady", ""),
+            ],
+        );
     });
     let has_node = !text(this, "/status/nodeRef/name").is_empty();
-    if has_node && infrastructure.is_some_and(|one| !object::is_deleting(one)) {
-        if let Some(wait) = context.left(this, "drain", DRAIN) {
-            return Ok(After::Wait(wait));
-        }
+    if has_node
+        && infrastructure.is_some_and(|one| !object::is_deleting(one))
+        && let Some(wait) = context.left(this, "drain", DRAIN)
+    {
+        return Ok(After::Wait(wait));
     }
     if let Some(part) = infrastructure {
         objects.delete(part)?;

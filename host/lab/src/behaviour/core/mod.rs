@@ -10,7 +10,7 @@ mod rollup;
 mod set;
 pub(crate) mod template;
 
-use super::engine::Controller;
+use super::controller::Controller;
 
 pub(crate) fn controllers() -> Vec<Box<dyn Controller>> {
     vec![

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::behaviour::ClusterRole;
 use crate::behaviour::component::{CORE, Component};
 use crate::behaviour::conditions::{self, Condition};
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route};
+use crate::behaviour::controller::{After, Controller, Key, On, Outcome, Route};
+use crate::behaviour::engine::Context;
 use crate::behaviour::kinds::{CLUSTER, CONFIG_MAP, RESOURCE_SET, RESOURCE_SET_BINDING, SECRET, names};
 use crate::behaviour::meta::{flag, hashed, is_paused, now, own, set, text};
 use crate::behaviour::objects::address;
@@ -36,7 +37,9 @@ impl Controller for ResourceSets {
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {
         let objects = &context.objects;
         let Some(this) = objects.get(&RESOURCE_SET, &key.namespace, &key.name) else { return Ok(After::Settled) };
-        let Some(Ok(selector)) = this.pointer("/spec/clusterSelector").map(LabelSelector::from_object) else { return Ok(After::Settled) };
+        let Some(Ok(selector)) = this.pointer("/spec/clusterSelector").map(LabelSelector::from_object) else {
+            return Ok(After::Settled);
+        };
         if object::is_deleting(&this) {
             objects.change_this(&this, |this| {
                 object::remove_finalizer(this, names::RESOURCE_SET_FINALIZER);
@@ -52,7 +55,11 @@ impl Controller for ResourceSets {
             return Ok(After::Settled);
         }
         let mut wrong = Vec::new();
-        for cluster in objects.list(&CLUSTER, &key.namespace).iter().filter(|cluster| selector.matches(cluster) && !object::is_deleting(cluster)) {
+        for cluster in objects
+            .list(&CLUSTER, &key.namespace)
+            .iter()
+            .filter(|cluster| selector.matches(cluster) && !object::is_deleting(cluster))
+        {
             if flag(cluster, "/spec/paused") || !flag(cluster, "/status/initialization/controlPlaneInitialized") {
                 continue;
             }
@@ -62,7 +69,11 @@ impl Controller for ResourceSets {
         objects.change_this(&this, |this| {
             set(this, &["status", "observedGeneration"], json!(object::generation(this)));
             let fine = wrong.is_empty();
-            let condition = if fine { Condition::yes("ResourcesApplied", "Applied") } else { Condition::no("ResourcesApplied", "NotApplied", wrong.join("; ")) };
+            let condition = if fine {
+                Condition::yes("ResourcesApplied", "Applied")
+            } else {
+                Condition::no("ResourcesApplied", "NotApplied", wrong.join("; "))
+            };
             conditions::set(this, &condition);
             conditions::set_old(this, "ResourcesApplied", fine, "ApplyFailed", &wrong.join("; "));
         });
@@ -74,19 +85,34 @@ impl Controller for ResourceSets {
 fn manifests(context: &Context, namespace: &str, resource: &Value) -> Result<(Value, Vec<String>), String> {
     let (kind, name) = (object::kind(resource), text(resource, "/name"));
     let holding = if kind == "Secret" { SECRET } else { CONFIG_MAP };
-    let holder = context.objects.get(&holding, namespace, name).ok_or_else(|| format!("{kind} {namespace}/{name} does not exist"))?;
+    let holder = context
+        .objects
+        .get(&holding, namespace, name)
+        .ok_or_else(|| format!("{kind} {namespace}/{name} does not exist"))?;
     let data = holder.get("data").and_then(Value::as_object).cloned().unwrap_or_default();
     if kind != "Secret" {
         return Ok((holder, data.values().filter_map(Value::as_str).map(str::to_owned).collect()));
     }
     if text(&holder, "/type") != SECRET_TYPE {
-        return Err(format!("Secret {namespace}/{name} has type {:?}, only {SECRET_TYPE} is applied", text(&holder, "/type")));
+        return Err(format!(
+            "Secret {namespace}/{name} has type {:?}, only {SECRET_TYPE} is applied",
+            text(&holder, "/type")
+        ));
     }
-    let texts = data.values().filter_map(Value::as_str).filter_map(|one| STANDARD.decode(one).ok()).filter_map(|one| String::from_utf8(one).ok());
+    let texts = data
+        .values()
+        .filter_map(Value::as_str)
+        .filter_map(|one| STANDARD.decode(one).ok())
+        .filter_map(|one| String::from_utf8(one).ok());
     Ok((holder, texts.collect()))
 }
 
-fn apply_to(context: &Context, this: &Value, cluster: &Value, workload: &KubeCluster) -> Result<Vec<String>, crate::kube::ApiError> {
+fn apply_to(
+    context: &Context,
+    this: &Value,
+    cluster: &Value,
+    workload: &KubeCluster,
+) -> Result<Vec<String>, crate::behaviour::objects::Refused> {
     let objects = &context.objects;
     let (namespace, name) = (object::namespace(this), object::name(cluster));
     let binding = objects.get(&RESOURCE_SET_BINDING, namespace, name);
@@ -113,7 +139,9 @@ fn apply_to(context: &Context, this: &Value, cluster: &Value, workload: &KubeClu
         let refused: Vec<String> = texts.iter().flat_map(|one| apply(workload, one)).collect();
         let applied = refused.is_empty();
         wrong.extend(refused.into_iter().map(|why| format!("{kind} {resource_name}: {why}")));
-        entries.push(json!({"kind": kind, "name": resource_name, "hash": hash, "lastAppliedTime": now(), "applied": applied}));
+        entries.push(
+            json!({"kind": kind, "name": resource_name, "hash": hash, "lastAppliedTime": now(), "applied": applied}),
+        );
     }
     record(context, this, cluster, binding.as_ref(), &entries)?;
     Ok(wrong)
@@ -136,10 +164,20 @@ fn apply(workload: &KubeCluster, text: &str) -> Vec<String> {
 fn recorded(binding: &Value, set_name: &str, kind: &str, name: &str) -> Option<Value> {
     let bindings = binding.pointer("/spec/bindings")?.as_array()?;
     let mine = bindings.iter().find(|one| text(one, "/clusterResourceSetName") == set_name)?;
-    mine.get("resources")?.as_array()?.iter().find(|one| object::kind(one) == kind && text(one, "/name") == name).cloned()
+    mine.get("resources")?
+        .as_array()?
+        .iter()
+        .find(|one| object::kind(one) == kind && text(one, "/name") == name)
+        .cloned()
 }
 
-fn record(context: &Context, this: &Value, cluster: &Value, binding: Option<&Value>, entries: &[Value]) -> Result<(), crate::kube::ApiError> {
+fn record(
+    context: &Context,
+    this: &Value,
+    cluster: &Value,
+    binding: Option<&Value>,
+    entries: &[Value],
+) -> Result<(), crate::behaviour::objects::Refused> {
     let objects = &context.objects;
     let (namespace, name) = (object::namespace(this), object::name(cluster));
     let entry = json!({"clusterResourceSetName": object::name(this), "resources": entries});

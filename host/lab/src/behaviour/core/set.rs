@@ -4,10 +4,14 @@ use serde_json::{Value, json};
 
 use crate::behaviour::component::{CORE, Component};
 use crate::behaviour::conditions::{self, Condition, is_true};
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route, Same as _};
+use crate::behaviour::controller::{After, Controller, Key, On, Outcome, Route, Same as _};
+use crate::behaviour::engine::Context;
 use crate::behaviour::kinds::{CLUSTER, CONTROL_PLANE, MACHINE, MACHINE_DEPLOYMENT, MACHINE_SET, names};
-use crate::behaviour::meta::{cluster_name, flag, fresh_name, is_paused, number, owner_named, set, set_label, text, unset};
-use crate::kube::{ApiError, Event, object};
+use crate::behaviour::meta::{
+    cluster_name, flag, fresh_name, is_paused, number, owner_named, set, set_label, text, unset,
+};
+use crate::behaviour::objects::Refused;
+use crate::kube::{Event, object};
 
 use super::template::{self, NewMachine};
 
@@ -50,7 +54,10 @@ impl Controller for MachineSets {
                 objects.delete(machine)?;
             }
             objects.change_this(&this, |this| {
-                conditions::set(this, &Condition::new("Deleting", true, "Deleting", format!("Deleting {} Machines", machines.len())));
+                conditions::set(
+                    this,
+                    &Condition::new("Deleting", true, "Deleting", format!("Deleting {} Machines", machines.len())),
+                );
                 set(this, &["status", "replicas"], json!(machines.len()));
                 if machines.is_empty() {
                     object::remove_finalizer(this, names::MACHINE_SET_FINALIZER);
@@ -64,8 +71,10 @@ impl Controller for MachineSets {
         });
         let wanted = usize::try_from(number(&this, "/spec/replicas").unwrap_or(1)).unwrap_or(0);
         let live: Vec<Value> = machines.iter().filter(|machine| !object::is_deleting(machine)).cloned().collect();
-        let infrastructure = template::referenced(objects, this.pointer("/spec/template/spec/infrastructureRef"), &key.namespace);
-        let bootstrap = template::referenced(objects, this.pointer("/spec/template/spec/bootstrap/configRef"), &key.namespace);
+        let infrastructure =
+            template::referenced(objects, this.pointer("/spec/template/spec/infrastructureRef"), &key.namespace);
+        let bootstrap =
+            template::referenced(objects, this.pointer("/spec/template/spec/bootstrap/configRef"), &key.namespace);
         let blocked = blocked(&this, &cluster, context, infrastructure.is_some(), bootstrap.is_some());
         if let (None, Some(infrastructure), Some(bootstrap)) = (&blocked, &infrastructure, &bootstrap) {
             for _ in live.len()..wanted {
@@ -91,14 +100,22 @@ impl Controller for MachineSets {
 fn victims(live: &[Value], count: usize) -> Vec<&Value> {
     let mut order: Vec<&Value> = live.iter().collect();
     order.sort_by_key(|one| std::cmp::Reverse(text(one, "/metadata/creationTimestamp").to_owned()));
-    order.sort_by_key(|one| (!text(one, "/status/nodeRef/name").is_empty(), is_true(one, "Ready"), object::annotation(one, "cluster.x-k8s.io/delete-machine").is_none()));
+    order.sort_by_key(|one| {
+        (
+            !text(one, "/status/nodeRef/name").is_empty(),
+            is_true(one, "Ready"),
+            object::annotation(one, "cluster.x-k8s.io/delete-machine").is_none(),
+        )
+    });
     order.sort_by_key(|one| object::annotation(one, "cluster.x-k8s.io/delete-machine").is_none());
     order.into_iter().take(count).collect()
 }
 
 /// Whether this is the set that the machine deployment wants now; one on its own always is.
 fn current(context: &Context, this: &Value) -> bool {
-    let Some(deployment) = owner_named(this, "MachineDeployment").and_then(|name| context.objects.get(&MACHINE_DEPLOYMENT, object::namespace(this), name)) else {
+    let Some(deployment) = owner_named(this, "MachineDeployment")
+        .and_then(|name| context.objects.get(&MACHINE_DEPLOYMENT, object::namespace(this), name))
+    else {
         return true;
     };
     super::deployment::same_template(this, &deployment)
@@ -118,13 +135,25 @@ fn blocked(this: &Value, cluster: &Value, context: &Context, infrastructure: boo
         return Some("the infrastructure of the cluster is not ready".to_owned());
     }
     // The preflight check of the real controller: no new workers while the control plane changes its version.
-    let plane = template::referenced(&context.objects, cluster.pointer("/spec/controlPlaneRef"), object::namespace(this))?;
+    let plane =
+        template::referenced(&context.objects, cluster.pointer("/spec/controlPlaneRef"), object::namespace(this))?;
     let (wanted, has) = (text(&plane, "/spec/version"), text(&plane, "/status/version"));
     let upgrading = !has.is_empty() && wanted != has;
-    upgrading.then(|| format!("KubeadmControlPlane {} is upgrading to {wanted} (\"ControlPlaneIsStable\" preflight check failed)", object::name(&plane)))
+    upgrading.then(|| {
+        format!(
+            "KubeadmControlPlane {} is upgrading to {wanted} (\"ControlPlaneIsStable\" preflight check failed)",
+            object::name(&plane)
+        )
+    })
 }
 
-fn make(context: &Context, this: &Value, cluster: &Value, infrastructure: &Value, bootstrap: &Value) -> Result<(), ApiError> {
+fn make(
+    context: &Context,
+    this: &Value,
+    cluster: &Value,
+    infrastructure: &Value,
+    bootstrap: &Value,
+) -> Result<(), Refused> {
     let name = fresh_name(object::name(this));
     let mut labels = this.pointer("/spec/template/metadata/labels").cloned().unwrap_or_else(|| json!({}));
     set(&mut labels, &[names::CLUSTER_NAME], json!(object::name(cluster)));
@@ -144,18 +173,36 @@ fn make(context: &Context, this: &Value, cluster: &Value, infrastructure: &Value
         set(&mut config, &["spec"], spec.clone());
     }
     let annotations = this.pointer("/spec/template/metadata/annotations").cloned();
-    template::make(&context.objects, &NewMachine { name: &name, cluster: object::name(cluster), owner: this, template: infrastructure, config, labels, annotations, spec })
+    template::make(
+        &context.objects,
+        &NewMachine {
+            name: &name,
+            cluster: object::name(cluster),
+            owner: this,
+            template: infrastructure,
+            config,
+            labels,
+            annotations,
+            spec,
+        },
+    )
 }
 
 fn report(this: &mut Value, machines: &[Value], wanted: usize, current: bool, blocked: Option<&str>) {
     let live: Vec<&Value> = machines.iter().filter(|machine| !object::is_deleting(machine)).collect();
     let count = |name: &str| live.iter().filter(|machine| is_true(machine, name)).count();
     let (total, ready, available) = (live.len(), count("Ready"), count("Available"));
-    for (field, value) in [("replicas", total), ("readyReplicas", ready), ("availableReplicas", available), ("upToDateReplicas", if current { total } else { 0 })] {
+    for (field, value) in [
+        ("replicas", total),
+        ("readyReplicas", ready),
+        ("availableReplicas", available),
+        ("upToDateReplicas", if current { total } else { 0 }),
+    ] {
         set(this, &["status", field], json!(value));
     }
     let selector = this.pointer("/spec/selector/matchLabels").and_then(Value::as_object).into_iter().flatten();
-    let selector: Vec<String> = selector.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
+    let selector: Vec<String> =
+        selector.map(|(key, value)| format!("{key}={}", value.as_str().unwrap_or_default())).collect();
     set(this, &["status", "selector"], json!(selector.join(",")));
     set(this, &["status", "observedGeneration"], json!(object::generation(this)));
     let up = total < wanted;
@@ -164,14 +211,17 @@ fn report(this: &mut Value, machines: &[Value], wanted: usize, current: bool, bl
         (true, None) => format!("Scaling up from {total} to {wanted} replicas"),
         _ => String::new(),
     };
-    conditions::set_all(this, &[
-        machines_condition("MachinesReady", "Ready", total, ready),
-        machines_condition("MachinesUpToDate", "UpToDate", total, if current { total } else { 0 }),
-        Condition::new("ScalingUp", up, if up { "ScalingUp" } else { "NotScalingUp" }, message.clone()),
-        Condition::is("ScalingDown", total > wanted),
-        Condition::is("Remediating", false),
-        Condition::is("Deleting", false),
-    ]);
+    conditions::set_all(
+        this,
+        &[
+            machines_condition("MachinesReady", "Ready", total, ready),
+            machines_condition("MachinesUpToDate", "UpToDate", total, if current { total } else { 0 }),
+            Condition::new("ScalingUp", up, if up { "ScalingUp" } else { "NotScalingUp" }, message.clone()),
+            Condition::is("ScalingDown", total > wanted),
+            Condition::is("Remediating", false),
+            Condition::is("Deleting", false),
+        ],
+    );
     conditions::set_old(this, "MachinesCreated", blocked.is_none() || !up, "MachineCreationFailed", &message);
     conditions::set_old(this, "MachinesReady", ready == total, "MachinesNotReady", "");
     conditions::set_old(this, "Resized", total == wanted, if up { "ScalingUp" } else { "ScalingDown" }, &message);

@@ -6,7 +6,8 @@ use crate::behaviour::conditions::{self, Condition};
 use crate::behaviour::kinds::{CORE_GROUP, INFRASTRUCTURE_GROUP, names};
 use crate::behaviour::meta::{own, set, set_annotation, text};
 use crate::behaviour::objects::Objects;
-use crate::kube::{ApiError, Kind, object};
+use crate::behaviour::objects::Refused;
+use crate::kube::{Kind, object};
 
 /// The object that a reference names, by `apiGroup` (or the group of `apiVersion`), `kind` and `name`.
 pub(crate) fn referenced(objects: &Objects, reference: Option<&Value>, namespace: &str) -> Option<Value> {
@@ -43,7 +44,7 @@ pub(crate) struct NewMachine<'a> {
 ///
 /// # Errors
 /// What the API refused.
-pub(crate) fn make(objects: &Objects, new: &NewMachine<'_>) -> Result<(), ApiError> {
+pub(crate) fn make(objects: &Objects, new: &NewMachine<'_>) -> Result<(), Refused> {
     let namespace = object::namespace(new.owner);
     let kind = object::kind(new.template).trim_end_matches("Template").to_owned();
     let mut infrastructure = json!({
@@ -56,7 +57,11 @@ pub(crate) fn make(objects: &Objects, new: &NewMachine<'_>) -> Result<(), ApiErr
         set(&mut infrastructure, &["metadata", "labels", key], value.clone());
     }
     set_annotation(&mut infrastructure, names::CLONED_FROM_NAME, object::name(new.template));
-    set_annotation(&mut infrastructure, names::CLONED_FROM_KIND, &format!("{}.{INFRASTRUCTURE_GROUP}", object::kind(new.template)));
+    set_annotation(
+        &mut infrastructure,
+        names::CLONED_FROM_KIND,
+        &format!("{}.{INFRASTRUCTURE_GROUP}", object::kind(new.template)),
+    );
     own(&mut infrastructure, new.owner, false);
     let mut config = new.config.clone();
     let metadata = json!({"name": new.name, "namespace": namespace, "labels": new.labels});
@@ -68,7 +73,8 @@ pub(crate) fn make(objects: &Objects, new: &NewMachine<'_>) -> Result<(), ApiErr
         set(&mut config, &["metadata"], metadata);
     }
     own(&mut config, new.owner, false);
-    let reference = |of: &Value| json!({"apiGroup": object::group_version(of).0, "kind": object::kind(of), "name": new.name});
+    let reference =
+        |of: &Value| json!({"apiGroup": object::group_version(of).0, "kind": object::kind(of), "name": new.name});
     let mut machine = json!({
         "apiVersion": object::api_version(CORE_GROUP, "v1beta2"), "kind": "Machine",
         "metadata": {"name": new.name, "namespace": namespace, "labels": new.labels, "finalizers": [names::MACHINE_FINALIZER]},
@@ -88,7 +94,11 @@ pub(crate) fn make(objects: &Objects, new: &NewMachine<'_>) -> Result<(), ApiErr
 
 /// Says on a machine whether it is as its owner wants it.
 pub(crate) fn up_to_date(machine: &mut Value, current: bool) {
-    let condition = if current { Condition::yes("UpToDate", "UpToDate") } else { Condition::no("UpToDate", "NotUpToDate", "* the machine differs from what is wanted") };
+    let condition = if current {
+        Condition::yes("UpToDate", "UpToDate")
+    } else {
+        Condition::no("UpToDate", "NotUpToDate", "* the machine differs from what is wanted")
+    };
     conditions::set(machine, &condition);
 }
 
@@ -101,6 +111,7 @@ pub(crate) fn versions(machines: &[Value]) -> Option<Value> {
             *counts.entry(version).or_default() += 1;
         }
     }
-    let list: Vec<Value> = counts.into_iter().map(|(version, replicas)| json!({"version": version, "replicas": replicas})).collect();
+    let list: Vec<Value> =
+        counts.into_iter().map(|(version, replicas)| json!({"version": version, "replicas": replicas})).collect();
     (!list.is_empty()).then(|| Value::Array(list))
 }

@@ -9,12 +9,14 @@ use serde_json::{Value, json};
 use crate::Fault;
 use crate::behaviour::component::{Component, ETCDADM_CONTROLLER};
 use crate::behaviour::conditions;
+use crate::behaviour::controller::{After, Controller, Key, On, Outcome, Route};
 use crate::behaviour::core::template::{self, NewMachine};
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route};
+use crate::behaviour::engine::Context;
 use crate::behaviour::kinds::{BOOTSTRAP_GROUP, CLUSTER, ETCD_CLUSTER, ETCDADM_CONFIG, MACHINE, SECRET, names};
 use crate::behaviour::kubeadm::{Purpose, ensure_secret};
 use crate::behaviour::meta::{fresh_name, is_paused, number, own, owner_named, set, set_label, text};
-use crate::kube::{ApiError, object};
+use crate::behaviour::objects::Refused;
+use crate::kube::object;
 
 /// Between a member that serves and the health check that sees it.
 const CHECK: Duration = Duration::from_secs(5);
@@ -37,7 +39,11 @@ impl Controller for EtcdClusters {
     }
 
     fn watches(&self) -> Vec<(On, Route)> {
-        vec![(On::Kind(CLUSTER), Route::All), (On::Kind(MACHINE), Route::SameCluster), (On::Infrastructure("MachineTemplate"), Route::All)]
+        vec![
+            (On::Kind(CLUSTER), Route::All),
+            (On::Kind(MACHINE), Route::SameCluster),
+            (On::Infrastructure("MachineTemplate"), Route::All),
+        ]
     }
 
     fn follows_nodes(&self) -> bool {
@@ -47,14 +53,18 @@ impl Controller for EtcdClusters {
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {
         let objects = &context.objects;
         let Some(this) = objects.get(&ETCD_CLUSTER, &key.namespace, &key.name) else { return Ok(After::Settled) };
-        let Some(cluster) = owner_named(&this, "Cluster").and_then(|name| objects.get(&CLUSTER, &key.namespace, name)) else {
+        let Some(cluster) = owner_named(&this, "Cluster").and_then(|name| objects.get(&CLUSTER, &key.namespace, name))
+        else {
             return Ok(After::Settled);
         };
         if is_paused(Some(&cluster), &this) {
             return Ok(After::Settled);
         }
         let mut machines = objects.controlled_by(&MACHINE, &this);
-        machines.sort_by(|a, b| (text(a, "/metadata/creationTimestamp"), object::name(a)).cmp(&(text(b, "/metadata/creationTimestamp"), object::name(b))));
+        machines.sort_by(|a, b| {
+            (text(a, "/metadata/creationTimestamp"), object::name(a))
+                .cmp(&(text(b, "/metadata/creationTimestamp"), object::name(b)))
+        });
         if object::is_deleting(&this) {
             return delete(context, &this, &machines);
         }
@@ -85,7 +95,9 @@ impl Controller for EtcdClusters {
             let room = wanted + usize::from(!outdated.is_empty());
             if machines.len() < room {
                 make(context, &this, &cluster, template)?;
-            } else if let Some(goes) = outdated.first().or(machines.first().as_ref().filter(|_| machines.len() > wanted)) {
+            } else if let Some(goes) =
+                outdated.first().or(machines.first().as_ref().filter(|_| machines.len() > wanted))
+            {
                 objects.delete(goes)?;
             }
         }
@@ -93,7 +105,14 @@ impl Controller for EtcdClusters {
             let current = !outdated.iter().any(|one| object::uid(one) == object::uid(machine));
             objects.change_this(machine, |machine| template::up_to_date(machine, current));
         }
-        let seen = Seen { machines: machines.len(), wanted, outdated: outdated.len(), endpoints: endpoints(&members), serving: members.len(), template: template.is_some() };
+        let seen = Seen {
+            machines: machines.len(),
+            wanted,
+            outdated: outdated.len(),
+            endpoints: endpoints(&members),
+            serving: members.len(),
+            template: template.is_some(),
+        };
         objects.change_this(&this, |this| report(this, &seen, members.first().copied()));
         Ok(wait.map_or(After::Settled, After::Wait))
     }
@@ -120,18 +139,23 @@ fn member_address(machine: &Value) -> String {
 }
 
 fn endpoints(members: &[&Value]) -> String {
-    let mut list: Vec<String> = members.iter().map(|one| member_address(one)).filter(|one| !one.is_empty()).map(|one| format!("https://{one}:{PORT}")).collect();
+    let mut list: Vec<String> = members
+        .iter()
+        .map(|one| member_address(one))
+        .filter(|one| !one.is_empty())
+        .map(|one| format!("https://{one}:{PORT}"))
+        .collect();
     list.sort();
     list.join(",")
 }
 
 /// Tells further members where the first one is.
-fn announce(context: &Context, this: &Value, cluster: &Value, first: &Value) -> Result<(), ApiError> {
+fn announce(context: &Context, this: &Value, cluster: &Value, first: &Value) -> Result<(), Refused> {
     let address = member_address(first);
+    let data = json!({"address": STANDARD.encode(&address), "clientUrls": STANDARD.encode(format!("https://{address}:{PORT}"))});
     let mut made = json!({
-        "apiVersion": "v1", "kind": "Secret", "type": names::SECRET_TYPE,
+        "apiVersion": "v1", "kind": "Secret", "type": names::SECRET_TYPE, "data": data,
         "metadata": {"name": init_secret(cluster), "namespace": object::namespace(this), "labels": {names::CLUSTER_NAME: object::name(cluster)}},
-        "data": {"address": STANDARD.encode(&address), "clientUrls": STANDARD.encode(format!("https://{address}:{PORT}"))},
     });
     own(&mut made, cluster, false);
     let there = context.objects.get(&SECRET, object::namespace(this), &init_secret(cluster));
@@ -139,7 +163,7 @@ fn announce(context: &Context, this: &Value, cluster: &Value, first: &Value) -> 
         None => context.objects.ensure(made).map(|_| ()),
         Some(there) => {
             // The first member may have been replaced since.
-            context.objects.change_this(&there, |there| set(there, &["data"], made["data"].clone()));
+            context.objects.change_this(&there, |there| set(there, &["data"], data.clone()));
             Ok(())
         }
     }
@@ -150,19 +174,34 @@ fn is_current(context: &Context, this: &Value, machine: &Value) -> bool {
     let namespace = object::namespace(this);
     let infrastructure = template::referenced(&context.objects, machine.pointer("/spec/infrastructureRef"), namespace);
     let from = text(this, "/spec/infrastructureTemplate/name");
-    if infrastructure.is_some_and(|one| object::annotation(&one, names::CLONED_FROM_NAME).is_some_and(|name| name != from)) {
+    if infrastructure
+        .is_some_and(|one| object::annotation(&one, names::CLONED_FROM_NAME).is_some_and(|name| name != from))
+    {
         return false;
     }
     let config = context.objects.get(&ETCDADM_CONFIG, namespace, object::name(machine));
     config.is_none_or(|config| config.get("spec") == this.pointer("/spec/etcdadmConfigSpec"))
 }
 
-fn make(context: &Context, this: &Value, cluster: &Value, template: &Value) -> Result<(), ApiError> {
+fn make(context: &Context, this: &Value, cluster: &Value, template: &Value) -> Result<(), Refused> {
     let labels = json!({names::CLUSTER_NAME: object::name(cluster), names::ETCD_CLUSTER: object::name(this)});
     let spec = this.pointer("/spec/etcdadmConfigSpec").cloned().unwrap_or_else(|| json!({}));
-    let config = json!({"apiVersion": object::api_version(BOOTSTRAP_GROUP, "v1beta1"), "kind": "EtcdadmConfig", "spec": spec});
+    let config =
+        json!({"apiVersion": object::api_version(BOOTSTRAP_GROUP, "v1beta1"), "kind": "EtcdadmConfig", "spec": spec});
     let name = fresh_name(object::name(this));
-    template::make(&context.objects, &NewMachine { name: &name, cluster: object::name(cluster), owner: this, template, config, labels, annotations: None, spec: json!({}) })
+    template::make(
+        &context.objects,
+        &NewMachine {
+            name: &name,
+            cluster: object::name(cluster),
+            owner: this,
+            template,
+            config,
+            labels,
+            annotations: None,
+            spec: json!({}),
+        },
+    )
 }
 
 struct Seen {
@@ -178,7 +217,11 @@ fn report(this: &mut Value, seen: &Seen, first: Option<&Value>) {
     let initialized = first.is_some();
     let ready = seen.serving == seen.wanted && seen.machines == seen.wanted && seen.outdated == 0 && initialized;
     set(this, &["status", "replicas"], json!(seen.serving));
-    set(this, &["status", "initialized"], json!(initialized || crate::behaviour::meta::flag(this, "/status/initialized")));
+    set(
+        this,
+        &["status", "initialized"],
+        json!(initialized || crate::behaviour::meta::flag(this, "/status/initialized")),
+    );
     if let (true, Some(first)) = (text(this, "/status/initMachineAddress").is_empty(), first) {
         set(this, &["status", "initMachineAddress"], json!(member_address(first)));
     }
@@ -187,7 +230,13 @@ fn report(this: &mut Value, seen: &Seen, first: Option<&Value>) {
         set(this, &["status", "creationComplete"], json!(true));
         set(this, &["status", "endpoints"], json!(seen.endpoints));
     }
-    let selector = format!("{}={},{}={}", names::CLUSTER_NAME, object::label(this, names::CLUSTER_NAME).unwrap_or_default(), names::ETCD_CLUSTER, object::name(this));
+    let selector = format!(
+        "{}={},{}={}",
+        names::CLUSTER_NAME,
+        object::label(this, names::CLUSTER_NAME).unwrap_or_default(),
+        names::ETCD_CLUSTER,
+        object::name(this)
+    );
     set(this, &["status", "selector"], json!(selector));
     let far = format!("{} of {} etcd machines serve", seen.serving, seen.wanted);
     let kind = this.pointer("/spec/infrastructureTemplate").map_or("", object::kind).to_owned();
@@ -198,7 +247,12 @@ fn report(this: &mut Value, seen: &Seen, first: Option<&Value>) {
         ("EtcdMachinesReady", seen.serving == seen.wanted, "MachinesNotReady", far.as_str()),
         ("EtcdMachinesSpecUpToDate", seen.outdated == 0, "EtcdRollingUpdateInProgress", ""),
         ("EtcdClusterHasNoOutdatedMembers", seen.outdated == 0, "OutdatedMembers", ""),
-        ("EtcdClusterResizeCompleted", seen.machines == seen.wanted, if seen.machines < seen.wanted { "EtcdScaleUpInProgress" } else { "EtcdScaleDownInProgress" }, create.as_str()),
+        (
+            "EtcdClusterResizeCompleted",
+            seen.machines == seen.wanted,
+            if seen.machines < seen.wanted { "EtcdScaleUpInProgress" } else { "EtcdScaleDownInProgress" },
+            create.as_str(),
+        ),
         ("EtcdEndpointsAvailable", ready, "WaitingForEtcdEndpoints", far.as_str()),
         ("Ready", ready, "EtcdNotReady", create.as_str()),
     ] {

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::behaviour::component::{Component, ETCDADM_BOOTSTRAP};
 use crate::behaviour::conditions;
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route};
+use crate::behaviour::controller::{After, Controller, Key, On, Outcome, Route};
+use crate::behaviour::engine::Context;
 use crate::behaviour::kinds::{CLUSTER, ETCDADM_CONFIG, MACHINE, SECRET, names};
 use crate::behaviour::meta::{cluster_name, flag, is_paused, own, owner_named, set, text};
 use crate::kube::object;
@@ -27,12 +28,18 @@ impl Controller for EtcdadmConfigs {
     }
 
     fn watches(&self) -> Vec<(On, Route)> {
-        vec![(On::Kind(CLUSTER), Route::OfCluster), (On::Kind(MACHINE), Route::Reference("/spec/bootstrap/configRef")), (On::Kind(SECRET), Route::SameCluster)]
+        vec![
+            (On::Kind(CLUSTER), Route::OfCluster),
+            (On::Kind(MACHINE), Route::Reference("/spec/bootstrap/configRef")),
+            (On::Kind(SECRET), Route::SameCluster),
+        ]
     }
 
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {
         let objects = &context.objects;
-        let Some(this) = objects.get(&ETCDADM_CONFIG, &key.namespace, &key.name).filter(|one| !object::is_deleting(one)) else {
+        let Some(this) =
+            objects.get(&ETCDADM_CONFIG, &key.namespace, &key.name).filter(|one| !object::is_deleting(one))
+        else {
             return Ok(After::Settled);
         };
         let cluster = objects.get(&CLUSTER, &key.namespace, cluster_name(&this));
@@ -44,13 +51,17 @@ impl Controller for EtcdadmConfigs {
         if objects.get(&SECRET, &key.namespace, &key.name).is_none() {
             let waits = if !flag(&cluster, "/status/initialization/infrastructureProvisioned") {
                 Some(("WaitingForClusterInfrastructure", "the infrastructure of the cluster is not ready"))
-            } else if !is_first(context, &machine, &cluster) && objects.get(&SECRET, &key.namespace, &super::cluster::init_secret(&cluster)).is_none() {
+            } else if !is_first(context, &machine, &cluster)
+                && objects.get(&SECRET, &key.namespace, &super::cluster::init_secret(&cluster)).is_none()
+            {
                 Some(("WaitingForEtcdClusterInitialized", "the first etcd machine does not serve yet"))
             } else {
                 None
             };
             if let Some((reason, message)) = waits {
-                objects.change_this(&this, |this| conditions::set_old(this, "DataSecretAvailable", false, reason, message));
+                objects.change_this(&this, |this| {
+                    conditions::set_old(this, "DataSecretAvailable", false, reason, message);
+                });
                 return Ok(After::Settled);
             }
             if let Some(wait) = context.left(&this, "render", RENDER) {

@@ -3,7 +3,7 @@
 mod cluster;
 mod config;
 
-use super::engine::Controller;
+use super::controller::Controller;
 
 pub(crate) fn controllers() -> Vec<Box<dyn Controller>> {
     vec![Box::new(config::EtcdadmConfigs), Box::new(cluster::EtcdClusters)]

@@ -6,10 +6,11 @@ use serde_json::{Value, json};
 
 use crate::behaviour::component::Component;
 use crate::behaviour::conditions;
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route};
+use crate::behaviour::controller::{After, Controller, Key, On, Outcome, Route};
+use crate::behaviour::engine::Context;
+use crate::behaviour::kinds::names;
 use crate::behaviour::kinds::{CLUSTER, SECRET};
 use crate::behaviour::meta::{is_paused, own, owner_named, set, set_label, text};
-use crate::behaviour::kinds::names;
 use crate::kube::{Event, EventType, object};
 
 use super::contract::Definition;
@@ -31,7 +32,11 @@ impl Controller for InfrastructureClusters {
     }
 
     fn watches(&self) -> Vec<(On, Route)> {
-        vec![(On::Kind(CLUSTER), Route::All), (On::Infrastructure("Machine"), Route::SameCluster), (On::Kind(SECRET), Route::All)]
+        vec![
+            (On::Kind(CLUSTER), Route::All),
+            (On::Infrastructure("Machine"), Route::SameCluster),
+            (On::Kind(SECRET), Route::All),
+        ]
     }
 
     fn is_concerned(&self, event: &Event) -> bool {
@@ -51,7 +56,7 @@ impl Controller for InfrastructureClusters {
             return Ok(After::Settled);
         }
         if object::is_deleting(&this) {
-            return destroy(context, &definition, &this, owner);
+            return Ok(destroy(context, &definition, &this, owner));
         }
         let finalizer = definition.finalizer();
         let owner = owner.to_owned();
@@ -63,8 +68,12 @@ impl Controller for InfrastructureClusters {
             objects.change_this(&this, |this| definition.waits(this, "IdentityNotFound", &missing));
             return Ok(After::Settled);
         }
-        if let (false, Some(wait)) = (super::contract::is_provisioned(&this), context.left(&this, "provision", PROVISION)) {
-            objects.change_this(&this, |this| definition.waits(this, "Provisioning", "the infrastructure of the cluster is being made"));
+        if let (false, Some(wait)) =
+            (super::contract::is_provisioned(&this), context.left(&this, "provision", PROVISION))
+        {
+            objects.change_this(&this, |this| {
+                definition.waits(this, "Provisioning", "the infrastructure of the cluster is being made");
+            });
             return Ok(After::Wait(wait));
         }
         let host = text(&this, "/spec/controlPlaneEndpoint/host");
@@ -105,15 +114,15 @@ fn identity_finalizer(definition: &Definition) -> String {
     format!("{}/infrastructure.cluster.x-k8s.io", definition.kind.kind.to_lowercase())
 }
 
-fn destroy(context: &Context, definition: &Definition, this: &Value, cluster: &str) -> Outcome {
+fn destroy(context: &Context, definition: &Definition, this: &Value, cluster: &str) -> After {
     let objects = &context.objects;
     let kinds = context.definitions();
     let machines = kinds.iter().filter(|one| one.kind.kind.ends_with("Machine"));
     if machines.flat_map(|one| objects.of_cluster(&one.kind, object::namespace(this), cluster)).next().is_some() {
-        return Ok(After::Settled);
+        return After::Settled;
     }
     if let Some(wait) = context.left(this, "destroy", DESTROY) {
-        return Ok(After::Wait(wait));
+        return After::Wait(wait);
     }
     if text(this, "/spec/identityRef/kind") == "Secret" {
         let finalizer = identity_finalizer(definition);
@@ -124,5 +133,5 @@ fn destroy(context: &Context, definition: &Definition, this: &Value, cluster: &s
     objects.change_this(this, |this| {
         object::remove_finalizer(this, &definition.finalizer());
     });
-    Ok(After::Settled)
+    After::Settled
 }

@@ -36,7 +36,8 @@ pub(crate) fn definition(crd: &Value) -> Option<Definition> {
     }
     let versions = crd.pointer("/spec/versions")?.as_array()?;
     let storage = versions.iter().find(|one| flag(one, "/storage")).map(|one| text(one, "/name"))?;
-    let follows = |contract: &str| object::label(crd, contract).is_some_and(|list| list.split('_').any(|one| one == storage));
+    let follows =
+        |contract: &str| object::label(crd, contract).is_some_and(|list| list.split('_').any(|one| one == storage));
     let words = object::annotation(crd, CONDITIONS).unwrap_or_default();
     Some(Definition {
         kind: Kind::of(INFRASTRUCTURE_GROUP, text(crd, "/spec/names/kind")),
@@ -45,7 +46,9 @@ pub(crate) fn definition(crd: &Value) -> Option<Definition> {
         second: follows(names::CONTRACT_2) || !follows(names::CONTRACT_1),
         conditions: words.split(',').filter(|one| !one.is_empty()).map(str::to_owned).collect(),
         child: object::annotation(crd, CHILD).map(str::to_owned),
-        field: object::annotation(crd, FIELD).and_then(|pair| pair.split_once('=')).map(|(field, value)| (field.to_owned(), value.to_owned())),
+        field: object::annotation(crd, FIELD)
+            .and_then(|pair| pair.split_once('='))
+            .map(|(field, value)| (field.to_owned(), value.to_owned())),
     })
 }
 

@@ -6,12 +6,13 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-use crate::behaviour::engine::{After, Context, Outcome};
+use crate::behaviour::controller::{After, Outcome};
+use crate::behaviour::engine::Context;
 use crate::behaviour::kinds::{CONFIG_MAP, KUBEADM_CONFIG, NODE, SECRET};
 use crate::behaviour::kubernetes::{node, pod};
 use crate::behaviour::machines::{MachineRole, SimulatedMachine};
 use crate::behaviour::meta::{set, text};
-use crate::behaviour::objects::Objects;
+use crate::behaviour::objects::{Objects, Refused};
 use crate::behaviour::{kubeadm, seed};
 use crate::kube::object;
 use crate::tls::CertificateAuthority;
@@ -33,7 +34,11 @@ pub(super) fn boot(context: &Context, there: &SimulatedMachine, machine: &Value,
     let name = object::name(cluster);
     let world = &context.world;
     if role != MachineRole::Etcd {
-        let config = context.objects.get(&KUBEADM_CONFIG, object::namespace(machine), text(machine, "/spec/bootstrap/configRef/name"));
+        let config = context.objects.get(
+            &KUBEADM_CONFIG,
+            object::namespace(machine),
+            text(machine, "/spec/bootstrap/configRef/name"),
+        );
         let config = config.unwrap_or_default();
         let version = text(machine, "/spec/version");
         let running = if role == MachineRole::ControlPlane {
@@ -57,22 +62,29 @@ pub(super) fn boot(context: &Context, there: &SimulatedMachine, machine: &Value,
 /// An API server whose etcd has no address does not start.
 fn waits_for_etcd(config: &Value) -> bool {
     let endpoints = config.pointer("/spec/clusterConfiguration/etcd/external/endpoints").and_then(Value::as_array);
-    endpoints.is_some_and(|list| list.is_empty() || list.iter().any(|one| one.as_str().unwrap_or_default().contains("placeholder")))
+    endpoints.is_some_and(|list| {
+        list.is_empty() || list.iter().any(|one| one.as_str().unwrap_or_default().contains("placeholder"))
+    })
 }
 
 /// The cluster's authority, as its Secret holds it.
 fn authority(objects: &Objects, cluster: &Value) -> Option<CertificateAuthority> {
     let secret = objects.get(&SECRET, object::namespace(cluster), &format!("{}-ca", object::name(cluster)))?;
-    let part = |pointer: &str| STANDARD.decode(text(&secret, pointer)).ok().and_then(|bytes| String::from_utf8(bytes).ok());
+    let part =
+        |pointer: &str| STANDARD.decode(text(&secret, pointer)).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     CertificateAuthority::from_pem(&part("/data/tls.crt")?, &part("/data/tls.key")?).ok()
 }
 
-fn join(workload: &Objects, there: &SimulatedMachine, role: MachineRole, config: &Value, version: &str) -> Result<(), crate::kube::ApiError> {
+fn join(
+    workload: &Objects,
+    there: &SimulatedMachine,
+    role: MachineRole,
+    config: &Value,
+    version: &str,
+) -> Result<(), Refused> {
     let control_plane = role == MachineRole::ControlPlane;
-    if control_plane {
-        if workload.get(&CONFIG_MAP, "kube-system", kubeadm::CONFIG_MAP_NAME).is_none() {
-            seed::workload(workload, version, config)?;
-        }
+    if control_plane && workload.get(&CONFIG_MAP, "kube-system", kubeadm::CONFIG_MAP_NAME).is_none() {
+        seed::workload(workload, version, config)?;
     }
     let registration = kubeadm::registration(config, control_plane);
     let kubelet = node::Registration {

@@ -6,7 +6,8 @@ use serde_json::{Value, json};
 
 use crate::behaviour::component::Component;
 use crate::behaviour::conditions;
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route};
+use crate::behaviour::controller::{After, Controller, Key, On, Outcome, Route};
+use crate::behaviour::engine::Context;
 use crate::behaviour::kinds::{CLUSTER, INFRASTRUCTURE_GROUP, MACHINE, names};
 use crate::behaviour::machines::{MachineRole, SimulatedMachine};
 use crate::behaviour::meta::{cluster_name, flag, is_paused, owner_named, owner_reference, set, text};
@@ -47,6 +48,7 @@ impl Controller for InfrastructureMachines {
         let paused = is_paused(cluster.as_ref(), &this);
         objects.change_this(&this, |this| conditions::set_paused(this, paused));
         if paused {
+            pause_child(context, &definition, &this);
             return Ok(After::Settled);
         }
         if object::is_deleting(&this) {
@@ -76,12 +78,19 @@ pub(crate) fn role(machine: &Value) -> (MachineRole, Option<String>) {
         (MachineRole::ControlPlane, None)
     } else {
         let prefix = format!("{}-", cluster_name(machine));
-        let group = object::label(machine, names::DEPLOYMENT_NAME).map(|name| name.strip_prefix(&prefix).unwrap_or(name).to_owned());
+        let group = object::label(machine, names::DEPLOYMENT_NAME)
+            .map(|name| name.strip_prefix(&prefix).unwrap_or(name).to_owned());
         (MachineRole::Worker, group)
     }
 }
 
-fn find(context: &Context, definition: &Definition, this: &Value, machine: &Value, cluster: &Value) -> Result<SimulatedMachine, After> {
+fn find(
+    context: &Context,
+    definition: &Definition,
+    this: &Value,
+    machine: &Value,
+    cluster: &Value,
+) -> Result<SimulatedMachine, After> {
     let machines = context.world.machines();
     let waits = |reason: &str, message: &str| {
         context.objects.change_this(this, |this| definition.waits(this, reason, message));
@@ -109,7 +118,13 @@ fn find(context: &Context, definition: &Definition, this: &Value, machine: &Valu
         return Err(After::Wait(wait));
     }
     let (role, _) = role(machine);
-    Ok(machines.make(definition.provider_name(), object::name(cluster), object::name(this), role, &definition.kind.kind))
+    Ok(machines.make(
+        definition.provider_name(),
+        object::name(cluster),
+        object::name(this),
+        role,
+        &definition.kind.kind,
+    ))
 }
 
 fn addresses(machine: &SimulatedMachine) -> Value {
@@ -130,7 +145,11 @@ fn child_kind(definition: &Definition) -> Option<Kind> {
 }
 
 /// Some providers have an object of their own for each machine behind a machine object.
-fn make_child(context: &Context, definition: &Definition, this: &Value) -> Result<(), crate::kube::ApiError> {
+fn make_child(
+    context: &Context,
+    definition: &Definition,
+    this: &Value,
+) -> Result<(), crate::behaviour::objects::Refused> {
     let Some(kind) = child_kind(definition) else { return Ok(()) };
     let Some(child) = context.definition(&kind) else { return Ok(()) };
     let mut spec = this.get("spec").cloned().unwrap_or_default();
@@ -153,6 +172,14 @@ fn make_child(context: &Context, definition: &Definition, this: &Value) -> Resul
         conditions::set_paused(made, false);
     });
     Ok(())
+}
+
+/// The pause holds for the object behind a machine object, too, and it says so; the end of it is said with [`make_child`].
+fn pause_child(context: &Context, definition: &Definition, this: &Value) {
+    let Some(kind) = child_kind(definition) else { return };
+    if let Some(child) = context.objects.get(&kind, object::namespace(this), object::name(this)) {
+        context.objects.change_this(&child, |child| conditions::set_paused(child, true));
+    }
 }
 
 fn destroy(context: &Context, definition: &Definition, this: &Value) -> Outcome {

@@ -5,7 +5,7 @@ pub(crate) mod contract;
 mod guest;
 mod machine;
 
-use super::engine::Controller;
+use super::controller::Controller;
 
 pub(crate) fn controllers() -> Vec<Box<dyn Controller>> {
     vec![Box::new(cluster::InfrastructureClusters), Box::new(machine::InfrastructureMachines)]

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 
 use crate::behaviour::component::{Component, KUBEADM_BOOTSTRAP};
 use crate::behaviour::conditions::{self, Condition};
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route};
+use crate::behaviour::controller::{After, Controller, Key, On, Outcome, Route};
+use crate::behaviour::engine::Context;
 use crate::behaviour::kinds::{CLUSTER, KUBEADM_CONFIG, MACHINE, SECRET, names};
 use crate::behaviour::meta::{cluster_name, flag, is_paused, own, owner_named, set, text};
 use crate::kube::object;
@@ -32,7 +33,9 @@ impl Controller for KubeadmConfigs {
 
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {
         let objects = &context.objects;
-        let Some(this) = objects.get(&KUBEADM_CONFIG, &key.namespace, &key.name).filter(|one| !object::is_deleting(one)) else {
+        let Some(this) =
+            objects.get(&KUBEADM_CONFIG, &key.namespace, &key.name).filter(|one| !object::is_deleting(one))
+        else {
             return Ok(After::Settled);
         };
         let cluster = objects.get(&CLUSTER, &key.namespace, cluster_name(&this));
@@ -60,7 +63,14 @@ impl Controller for KubeadmConfigs {
             set(this, &["status", "dataSecretName"], json!(name));
             set(this, &["status", "initialization", "dataSecretCreated"], json!(true));
             set(this, &["status", "observedGeneration"], json!(object::generation(this)));
-            conditions::set_all(this, &[Condition::yes("CertificatesAvailable", "Available"), Condition::yes("DataSecretAvailable", "Available"), Condition::yes("Ready", "Ready")]);
+            conditions::set_all(
+                this,
+                &[
+                    Condition::yes("CertificatesAvailable", "Available"),
+                    Condition::yes("DataSecretAvailable", "Available"),
+                    Condition::yes("Ready", "Ready"),
+                ],
+            );
             for old in ["CertificatesAvailable", "DataSecretAvailable", "Ready"] {
                 conditions::set_old(this, old, true, "", "");
             }
@@ -71,9 +81,13 @@ impl Controller for KubeadmConfigs {
 
 fn waits_for(this: &Value, machine: &Value, cluster: &Value) -> Option<(&'static str, &'static str)> {
     if !flag(cluster, "/status/initialization/infrastructureProvisioned") {
-        return Some(("WaitingForClusterInfrastructureReady", "Waiting for Cluster status.initialization.infrastructureProvisioned to be true"));
+        return Some((
+            "WaitingForClusterInfrastructureReady",
+            "Waiting for Cluster status.initialization.infrastructureProvisioned to be true",
+        ));
     }
-    let first = this.pointer("/spec/initConfiguration").is_some() && object::label(machine, names::CONTROL_PLANE).is_some();
+    let first =
+        this.pointer("/spec/initConfiguration").is_some() && object::label(machine, names::CONTROL_PLANE).is_some();
     if !first && !flag(cluster, "/status/initialization/controlPlaneInitialized") {
         return Some(("WaitingForControlPlaneInitialized", "Waiting for Cluster control plane to be initialized"));
     }
@@ -81,7 +95,13 @@ fn waits_for(this: &Value, machine: &Value, cluster: &Value) -> Option<(&'static
 }
 
 fn unavailable(this: &mut Value, reason: &str, message: &str) {
-    conditions::set_all(this, &[Condition::no("DataSecretAvailable", reason, message), Condition::no("Ready", "NotReady", format!("* DataSecretAvailable: {message}"))]);
+    conditions::set_all(
+        this,
+        &[
+            Condition::no("DataSecretAvailable", reason, message),
+            Condition::no("Ready", "NotReady", format!("* DataSecretAvailable: {message}")),
+        ],
+    );
     conditions::set_old(this, "DataSecretAvailable", false, reason, message);
     conditions::set_old(this, "Ready", false, reason, message);
 }
@@ -90,7 +110,10 @@ fn unavailable(this: &mut Value, reason: &str, message: &str) {
 fn data(this: &Value, cluster: &str) -> Value {
     let format = Some(text(this, "/spec/format")).filter(|one| !one.is_empty()).unwrap_or("cloud-config");
     let init = this.pointer("/spec/initConfiguration").is_some();
-    let text = format!("## template: jinja\n#cloud-config\n# simulated by the lab: kubeadm {} runs here\n", if init { "init" } else { "join" });
+    let text = format!(
+        "## template: jinja\n#cloud-config\n# simulated by the lab: kubeadm {} runs here\n",
+        if init { "init" } else { "join" }
+    );
     let mut made = json!({
         "apiVersion": "v1", "kind": "Secret", "type": names::SECRET_TYPE,
         "metadata": {"name": object::name(this), "namespace": object::namespace(this), "labels": {names::CLUSTER_NAME: cluster}},

@@ -5,12 +5,16 @@ use serde_json::{Value, json};
 use crate::behaviour::ClusterRole;
 use crate::behaviour::component::{Component, KUBEADM_CONTROL_PLANE};
 use crate::behaviour::conditions;
+use crate::behaviour::controller::{After, Controller, Key, On, Outcome, Route};
 use crate::behaviour::core::template::{self, NewMachine};
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route};
-use crate::behaviour::kinds::{CLUSTER, CONFIG_MAP, CONTROL_PLANE, ETCD_CLUSTER, KUBEADM_CONFIG, MACHINE, SECRET, names};
+use crate::behaviour::engine::Context;
+use crate::behaviour::kinds::{
+    CLUSTER, CONFIG_MAP, CONTROL_PLANE, ETCD_CLUSTER, KUBEADM_CONFIG, MACHINE, SECRET, names,
+};
 use crate::behaviour::meta::{flag, fresh_name, is_paused, number, owner_named, set, text, unset};
 use crate::behaviour::objects::Objects;
-use crate::kube::{ApiError, object};
+use crate::behaviour::objects::Refused;
+use crate::kube::object;
 
 use super::report;
 use super::secrets::{self, Purpose};
@@ -62,7 +66,8 @@ impl Controller for ControlPlanes {
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {
         let objects = &context.objects;
         let Some(this) = objects.get(&CONTROL_PLANE, &key.namespace, &key.name) else { return Ok(After::Settled) };
-        let Some(cluster) = owner_named(&this, "Cluster").and_then(|name| objects.get(&CLUSTER, &key.namespace, name)) else {
+        let Some(cluster) = owner_named(&this, "Cluster").and_then(|name| objects.get(&CLUSTER, &key.namespace, name))
+        else {
             return Ok(After::Settled);
         };
         let paused = is_paused(Some(&cluster), &this);
@@ -77,7 +82,9 @@ impl Controller for ControlPlanes {
             object::add_finalizer(this, names::CONTROL_PLANE_FINALIZER);
             set(this, &["status", "observedGeneration"], json!(object::generation(this)));
         });
-        if !flag(&cluster, "/status/initialization/infrastructureProvisioned") || text(&cluster, "/spec/controlPlaneEndpoint/host").is_empty() {
+        if !flag(&cluster, "/status/initialization/infrastructureProvisioned")
+            || text(&cluster, "/spec/controlPlaneEndpoint/host").is_empty()
+        {
             objects.change_this(&this, |this| report::waits(this, "WaitingForClusterInfrastructureReady"));
             return Ok(After::Settled);
         }
@@ -101,7 +108,7 @@ impl Controller for ControlPlanes {
 }
 
 /// Makes the secrets; says whether all are there. Those of an external etcd are made by whoever makes that etcd.
-fn certificates(objects: &Objects, this: &Value, cluster: &Value) -> Result<bool, ApiError> {
+fn certificates(objects: &Objects, this: &Value, cluster: &Value) -> Result<bool, Refused> {
     let name = object::name(cluster);
     for purpose in [Purpose::Authority, Purpose::Proxy, Purpose::ServiceAccounts] {
         secrets::ensure(objects, name, purpose, this)?;
@@ -124,18 +131,32 @@ fn copy_endpoints(objects: &Objects, this: &Value, cluster: &Value) {
     let Some(etcd) = objects.get(&ETCD_CLUSTER, object::namespace(this), name) else { return };
     let endpoints: Vec<&str> = text(&etcd, "/status/endpoints").split(',').filter(|one| !one.is_empty()).collect();
     if flag(&etcd, "/status/ready") && !endpoints.is_empty() {
-        objects.change_this(this, |this| set(this, &["spec", "kubeadmConfigSpec", "clusterConfiguration", "etcd", "external", "endpoints"], json!(endpoints)));
+        objects.change_this(this, |this| {
+            set(
+                this,
+                &["spec", "kubeadmConfigSpec", "clusterConfiguration", "etcd", "external", "endpoints"],
+                json!(endpoints),
+            );
+        });
     }
 }
 
 fn look<'a>(context: &Context, this: &'a Value, cluster: &'a Value) -> Seen<'a> {
     let objects = &context.objects;
     let mut machines = objects.controlled_by(&MACHINE, this);
-    machines.sort_by(|a, b| (text(a, "/metadata/creationTimestamp"), object::name(a)).cmp(&(text(b, "/metadata/creationTimestamp"), object::name(b))));
+    machines.sort_by(|a, b| {
+        (text(a, "/metadata/creationTimestamp"), object::name(a))
+            .cmp(&(text(b, "/metadata/creationTimestamp"), object::name(b)))
+    });
     let outdated = machines.iter().filter(|machine| !is_current(objects, this, machine)).cloned().collect();
     let workload = context.world.cluster(ClusterRole::Workload, object::name(cluster));
-    let initialized = workload.is_some_and(|running| running.store().get(&CONFIG_MAP, Some("kube-system"), CONFIG_MAP_NAME).is_some());
-    let template = template::referenced(objects, this.pointer("/spec/machineTemplate/spec/infrastructureRef"), object::namespace(this));
+    let initialized = workload
+        .is_some_and(|running| running.store().get(&CONFIG_MAP, Some("kube-system"), CONFIG_MAP_NAME).is_some());
+    let template = template::referenced(
+        objects,
+        this.pointer("/spec/machineTemplate/spec/infrastructureRef"),
+        object::namespace(this),
+    );
     Seen { this, cluster, machines, outdated, initialized, template }
 }
 
@@ -147,7 +168,9 @@ fn is_current(objects: &Objects, this: &Value, machine: &Value) -> bool {
     }
     let infrastructure = template::referenced(objects, machine.pointer("/spec/infrastructureRef"), namespace);
     let wanted = text(this, "/spec/machineTemplate/spec/infrastructureRef/name");
-    if infrastructure.is_some_and(|one| object::annotation(&one, names::CLONED_FROM_NAME).is_some_and(|from| from != wanted)) {
+    if infrastructure
+        .is_some_and(|one| object::annotation(&one, names::CLONED_FROM_NAME).is_some_and(|from| from != wanted))
+    {
         return false;
     }
     let config = objects.get(&KUBEADM_CONFIG, namespace, text(machine, "/spec/bootstrap/configRef/name"));
@@ -179,7 +202,7 @@ fn spec_for(this: &Value, first: bool) -> Value {
 }
 
 /// One step towards what is wanted: at most one machine made or begun to be deleted.
-fn advance(context: &Context, seen: &Seen<'_>) -> Result<(), ApiError> {
+fn advance(context: &Context, seen: &Seen<'_>) -> Result<(), Refused> {
     let (count, wanted) = (seen.machines.len(), seen.wanted());
     if seen.machines.iter().any(object::is_deleting) || seen.template.is_none() {
         return Ok(());
@@ -209,26 +232,34 @@ fn advance(context: &Context, seen: &Seen<'_>) -> Result<(), ApiError> {
     goes.map_or(Ok(()), |machine| context.objects.delete(&machine))
 }
 
-fn make(context: &Context, seen: &Seen<'_>, first: bool) -> Result<(), ApiError> {
+fn make(context: &Context, seen: &Seen<'_>, first: bool) -> Result<(), Refused> {
     let this = seen.this;
     let Some(template) = &seen.template else { return Ok(()) };
     let cluster = object::name(seen.cluster);
     let mut labels = this.pointer("/spec/machineTemplate/metadata/labels").cloned().unwrap_or_else(|| json!({}));
-    for (key, value) in [(names::CLUSTER_NAME, cluster), (names::CONTROL_PLANE, ""), (names::CONTROL_PLANE_NAME, object::name(this))] {
+    for (key, value) in
+        [(names::CLUSTER_NAME, cluster), (names::CONTROL_PLANE, ""), (names::CONTROL_PLANE_NAME, object::name(this))]
+    {
         set(&mut labels, &[key], json!(value));
     }
     let config = json!({
         "apiVersion": object::api_version(KUBEADM_CONFIG.group.as_ref(), "v1beta2"), "kind": "KubeadmConfig", "spec": spec_for(this, first),
     });
     let mut spec = json!({"version": text(this, "/spec/version")});
-    for (from, to) in [("/spec/machineTemplate/spec/deletion", "deletion"), ("/spec/machineTemplate/spec/readinessGates", "readinessGates")] {
+    for (from, to) in [
+        ("/spec/machineTemplate/spec/deletion", "deletion"),
+        ("/spec/machineTemplate/spec/readinessGates", "readinessGates"),
+    ] {
         if let Some(value) = this.pointer(from) {
             set(&mut spec, &[to], value.clone());
         }
     }
     let annotations = this.pointer("/spec/machineTemplate/metadata/annotations").cloned();
     let name = fresh_name(object::name(this));
-    template::make(&context.objects, &NewMachine { name: &name, cluster, owner: this, template, config, labels, annotations, spec })
+    template::make(
+        &context.objects,
+        &NewMachine { name: &name, cluster, owner: this, template, config, labels, annotations, spec },
+    )
 }
 
 /// Tells each machine whether it is up to date: that is the owner's to say.
@@ -242,7 +273,9 @@ fn mark(context: &Context, seen: &Seen<'_>) {
 fn delete(context: &Context, this: &Value, cluster: &Value) -> Outcome {
     let objects = &context.objects;
     let all = objects.of_cluster(&MACHINE, object::namespace(this), object::name(cluster));
-    let workers = all.iter().any(|machine| object::label(machine, names::CONTROL_PLANE).is_none() && object::label(machine, names::ETCD_CLUSTER).is_none());
+    let workers = all.iter().any(|machine| {
+        object::label(machine, names::CONTROL_PLANE).is_none() && object::label(machine, names::ETCD_CLUSTER).is_none()
+    });
     let own = objects.controlled_by(&MACHINE, this);
     objects.change_this(this, |this| report::deleting(this, own.len(), workers));
     if workers {

@@ -7,13 +7,14 @@ use serde_json::{Value, json};
 use crate::behaviour::kinds::{SECRET, names};
 use crate::behaviour::meta::own;
 use crate::behaviour::objects::Objects;
-use crate::kube::{ApiError, KubeCluster, object};
+use crate::behaviour::objects::Refused;
+use crate::kube::{KubeCluster, object};
 
 /// Makes the Secret `CLUSTER-kubeconfig` with the address at which this program serves the cluster's API.
 ///
 /// # Errors
 /// What the API refused.
-pub(super) fn ensure(objects: &Objects, cluster: &str, running: &KubeCluster, owner: &Value) -> Result<(), ApiError> {
+pub(super) fn ensure(objects: &Objects, cluster: &str, running: &KubeCluster, owner: &Value) -> Result<(), Refused> {
     let name = format!("{cluster}-kubeconfig");
     if let Some(there) = objects.get(&SECRET, object::namespace(owner), &name) {
         if object::owners(&there).is_empty() {

@@ -8,7 +8,7 @@ mod secrets;
 
 use serde_json::{Value, json};
 
-use super::engine::Controller;
+use super::controller::Controller;
 use super::kubernetes::node;
 use super::meta::text;
 
@@ -38,7 +38,9 @@ pub(crate) fn registration(config: &Value, control_plane: bool) -> NodeRegistrat
         labels.push(("node.kubernetes.io/exclude-from-external-load-balancers".to_owned(), String::new()));
     }
     let given = argument(&registration, "node-labels").unwrap_or_default();
-    labels.extend(given.split(',').filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())));
+    labels.extend(
+        given.split(',').filter_map(|pair| pair.split_once('=')).map(|(key, value)| (key.to_owned(), value.to_owned())),
+    );
     let mut taints = match registration.get("taints").and_then(Value::as_array) {
         Some(list) => list.clone(),
         None if control_plane => vec![json!({"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"})],
@@ -52,7 +54,9 @@ pub(crate) fn registration(config: &Value, control_plane: bool) -> NodeRegistrat
 
 fn argument(registration: &Value, name: &str) -> Option<String> {
     match registration.get("kubeletExtraArgs")? {
-        Value::Array(list) => list.iter().find(|one| text(one, "/name") == name).map(|one| text(one, "/value").to_owned()),
+        Value::Array(list) => {
+            list.iter().find(|one| text(one, "/name") == name).map(|one| text(one, "/value").to_owned())
+        }
         Value::Object(map) => map.get(name).and_then(Value::as_str).map(str::to_owned),
         _ => None,
     }
@@ -60,7 +64,8 @@ fn argument(registration: &Value, name: &str) -> Option<String> {
 
 /// The pods that a control plane node runs from files.
 pub(crate) fn static_pods(config: &Value) -> Vec<String> {
-    let mut pods: Vec<String> = ["kube-apiserver", "kube-controller-manager", "kube-scheduler"].map(str::to_owned).to_vec();
+    let mut pods: Vec<String> =
+        ["kube-apiserver", "kube-controller-manager", "kube-scheduler"].map(str::to_owned).to_vec();
     if !has_external_etcd(config) {
         pods.insert(0, "etcd".to_owned());
     }
@@ -92,8 +97,12 @@ mod tests {
         assert_eq!(worker.taints.len(), 2);
         let plain = registration(&json!({"spec": {"initConfiguration": {}}}), true);
         assert_eq!(text(&plain.taints[0], "/key"), "node-role.kubernetes.io/control-plane");
-        let untainted = registration(&json!({"spec": {"initConfiguration": {"nodeRegistration": {"taints": []}}}}), true);
+        let untainted =
+            registration(&json!({"spec": {"initConfiguration": {"nodeRegistration": {"taints": []}}}}), true);
         assert!(untainted.taints.is_empty());
-        assert_eq!(static_pods(&config), ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-vip"]);
+        assert_eq!(
+            static_pods(&config),
+            ["etcd", "kube-apiserver", "kube-controller-manager", "kube-scheduler", "kube-vip"]
+        );
     }
 }

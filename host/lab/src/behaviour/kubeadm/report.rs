@@ -12,11 +12,14 @@ use super::controlplane::Seen;
 
 /// Nothing can be done yet.
 pub(super) fn waits(this: &mut Value, reason: &str) {
-    conditions::set_all(this, &[
-        Condition::unknown("CertificatesAvailable", reason, ""),
-        Condition::no("Initialized", "NotInitialized", ""),
-        Condition::no("Available", "NotAvailable", "Control plane not yet initialized"),
-    ]);
+    conditions::set_all(
+        this,
+        &[
+            Condition::unknown("CertificatesAvailable", reason, ""),
+            Condition::no("Initialized", "NotInitialized", ""),
+            Condition::no("Available", "NotAvailable", "Control plane not yet initialized"),
+        ],
+    );
     conditions::set_old(this, "Available", false, reason, "");
     conditions::set_old(this, "Ready", false, reason, "");
 }
@@ -27,7 +30,10 @@ pub(super) fn deleting(this: &mut Value, machines: usize, workers: bool) {
     } else {
         ("WaitingForMachineDeletion", format!("Deleting {machines} Machines"))
     };
-    conditions::set_all(this, &[Condition::new("Deleting", true, reason, message.clone()), Condition::no("Available", "Deleting", message)]);
+    conditions::set_all(
+        this,
+        &[Condition::new("Deleting", true, reason, message.clone()), Condition::no("Available", "Deleting", message)],
+    );
     set(this, &["status", "replicas"], json!(machines));
 }
 
@@ -41,8 +47,11 @@ pub(super) fn report(this: &mut Value, seen: &Seen<'_>, certificates: bool) {
     let current = total - seen.outdated.len();
     let nodes = live.iter().filter(|machine| !text(machine, "/status/nodeRef/name").is_empty()).count();
     let cluster = object::name(seen.cluster);
-    let latched = seen.initialized || crate::behaviour::meta::flag(this, "/status/initialization/controlPlaneInitialized");
-    for (field, value) in [("replicas", total), ("readyReplicas", ready), ("availableReplicas", available), ("upToDateReplicas", current)] {
+    let latched =
+        seen.initialized || crate::behaviour::meta::flag(this, "/status/initialization/controlPlaneInitialized");
+    for (field, value) in
+        [("replicas", total), ("readyReplicas", ready), ("availableReplicas", available), ("upToDateReplicas", current)]
+    {
         set(this, &["status", field], json!(value));
     }
     set(this, &["status", "selector"], json!(format!("{}={cluster},{}", names::CLUSTER_NAME, names::CONTROL_PLANE)));
@@ -69,14 +78,41 @@ pub(super) fn report(this: &mut Value, seen: &Seen<'_>, certificates: bool) {
     let down = total > wanted;
     let rolling = !seen.outdated.is_empty();
     let mut list = vec![
-        if certificates { Condition::yes("CertificatesAvailable", "Available") } else { Condition::no("CertificatesAvailable", "NotAvailable", "the certificates of the external etcd do not exist yet") },
+        if certificates {
+            Condition::yes("CertificatesAvailable", "Available")
+        } else {
+            Condition::no(
+                "CertificatesAvailable",
+                "NotAvailable",
+                "the certificates of the external etcd do not exist yet",
+            )
+        },
         Condition::new("Initialized", latched, if latched { "Initialized" } else { "NotInitialized" }, ""),
-        Condition::new("Available", quorum, if quorum { "Available" } else { "NotAvailable" }, if quorum { "" } else { "Control plane not yet initialized" }),
+        Condition::new(
+            "Available",
+            quorum,
+            if quorum { "Available" } else { "NotAvailable" },
+            if quorum { "" } else { "Control plane not yet initialized" },
+        ),
         components("ControlPlaneComponentsHealthy", live.len(), nodes),
         machines("MachinesReady", live.len(), ready, "Ready"),
         machines("MachinesUpToDate", live.len(), live.len().min(current), "UpToDate"),
-        Condition::new("RollingOut", rolling, if rolling { "RollingOut" } else { "NotRollingOut" }, if rolling { format!("Rolling out {} not up-to-date replicas", seen.outdated.len()) } else { String::new() }),
-        Condition::new("ScalingUp", up, if up { "ScalingUp" } else { "NotScalingUp" }, if up { block.clone() } else { String::new() }),
+        Condition::new(
+            "RollingOut",
+            rolling,
+            if rolling { "RollingOut" } else { "NotRollingOut" },
+            if rolling {
+                format!("Rolling out {} not up-to-date replicas", seen.outdated.len())
+            } else {
+                String::new()
+            },
+        ),
+        Condition::new(
+            "ScalingUp",
+            up,
+            if up { "ScalingUp" } else { "NotScalingUp" },
+            if up { block.clone() } else { String::new() },
+        ),
         Condition::is("ScalingDown", down),
         Condition::is("Remediating", false),
         Condition::is("Deleting", false),
@@ -88,14 +124,22 @@ pub(super) fn report(this: &mut Value, seen: &Seen<'_>, certificates: bool) {
     let all = live.len() == wanted && nodes == wanted && wanted > 0;
     conditions::set_old(this, "CertificatesAvailable", certificates, "CertificatesNotAvailable", "");
     conditions::set_old(this, "Available", latched, "WaitingForKubeadmInit", "");
-    conditions::set_old(this, "MachinesCreated", seen.template.is_some(), "InfrastructureTemplateCloningFailed", &block);
+    conditions::set_old(
+        this,
+        "MachinesCreated",
+        seen.template.is_some(),
+        "InfrastructureTemplateCloningFailed",
+        &block,
+    );
     conditions::set_old(this, "MachinesReady", ready == wanted, "WaitingForMachines", "");
     conditions::set_old(this, "MachinesSpecUpToDate", !rolling, "RollingUpdateInProgress", "");
     conditions::set_old(this, "Resized", !up && !down, if up { "ScalingUp" } else { "ScalingDown" }, "");
     conditions::set_old(this, "ControlPlaneComponentsHealthy", all, "ControlPlaneComponentsUnhealthy", "");
     conditions::set_old(this, "Ready", all && !rolling, "ControlPlaneNotReady", "");
     let old = ["status", "deprecated", "v1beta1"];
-    for (field, value) in [("updatedReplicas", current), ("readyReplicas", ready), ("unavailableReplicas", total.saturating_sub(ready))] {
+    for (field, value) in
+        [("updatedReplicas", current), ("readyReplicas", ready), ("unavailableReplicas", total.saturating_sub(ready))]
+    {
         set(this, &[old[0], old[1], old[2], field], json!(value));
     }
 }
@@ -119,7 +163,8 @@ fn machines(name: &'static str, of: usize, good: usize, word: &str) -> Condition
 }
 
 fn lowest(machines: &[Value]) -> Option<String> {
-    let mut versions: Vec<&str> = machines.iter().map(|one| text(one, "/spec/version")).filter(|one| !one.is_empty()).collect();
+    let mut versions: Vec<&str> =
+        machines.iter().map(|one| text(one, "/spec/version")).filter(|one| !one.is_empty()).collect();
     versions.sort_by_key(|one| crate::behaviour::admission::version(one));
     versions.first().map(|one| (*one).to_owned())
 }

@@ -7,7 +7,8 @@ use serde_json::{Value, json};
 use crate::behaviour::kinds::{SECRET, names};
 use crate::behaviour::meta::own;
 use crate::behaviour::objects::Objects;
-use crate::kube::{ApiError, object};
+use crate::behaviour::objects::Refused;
+use crate::kube::object;
 use crate::tls::CertificateAuthority;
 
 /// What a secret of a cluster is for.
@@ -49,7 +50,7 @@ pub(crate) fn name(cluster: &str, purpose: Purpose) -> String {
 ///
 /// # Errors
 /// What the API refused.
-pub(crate) fn ensure(objects: &Objects, cluster: &str, purpose: Purpose, owner: &Value) -> Result<(), ApiError> {
+pub(crate) fn ensure(objects: &Objects, cluster: &str, purpose: Purpose, owner: &Value) -> Result<(), Refused> {
     let (namespace, secret) = (object::namespace(owner), name(cluster, purpose));
     if let Some(there) = objects.get(&SECRET, namespace, &secret) {
         if object::owners(&there).is_empty() {

@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::behaviour::component::Component;
 use crate::behaviour::conditions;
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route, Same as _};
+use crate::behaviour::controller::{After, Controller, Key, On, Outcome, Route, Same as _};
+use crate::behaviour::engine::Context;
 use crate::behaviour::kinds::{DAEMON_SET, NODE, POD};
 use crate::behaviour::meta::{fresh_name, owner_reference, set, text};
 use crate::kube::{Event, object};
@@ -14,7 +15,12 @@ use super::node;
 pub(crate) struct DaemonSets;
 
 /// What every pod of a DaemonSet tolerates. Source: the DaemonSet page of Kubernetes' documentation.
-const TOLERATED: &[&str] = &["node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable", "node.kubernetes.io/network-unavailable", "node.kubernetes.io/unschedulable"];
+const TOLERATED: &[&str] = &[
+    "node.kubernetes.io/not-ready",
+    "node.kubernetes.io/unreachable",
+    "node.kubernetes.io/network-unavailable",
+    "node.kubernetes.io/unschedulable",
+];
 
 impl Controller for DaemonSets {
     fn primary(&self) -> On {
@@ -35,15 +41,22 @@ impl Controller for DaemonSets {
 
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {
         let objects = &context.objects;
-        let Some(this) = objects.get(&DAEMON_SET, &key.namespace, &key.name).filter(|one| !object::is_deleting(one)) else {
+        let Some(this) = objects.get(&DAEMON_SET, &key.namespace, &key.name).filter(|one| !object::is_deleting(one))
+        else {
             return Ok(After::Settled);
         };
         let template = this.pointer("/spec/template").cloned().unwrap_or_default();
-        let nodes: Vec<Value> = objects.list(&NODE, "").into_iter().filter(|node| !object::is_deleting(node) && fits(&template, node)).collect();
+        let nodes: Vec<Value> = objects
+            .list(&NODE, "")
+            .into_iter()
+            .filter(|node| !object::is_deleting(node) && fits(&template, node))
+            .collect();
         let generation = object::generation(&this).to_string();
         let mut pods = objects.controlled_by(&POD, &this);
         pods.retain(|pod| !object::is_deleting(pod));
-        let (current, outdated): (Vec<_>, Vec<_>) = pods.into_iter().partition(|pod| object::label(pod, "pod-template-generation") == Some(generation.as_str()));
+        let (current, outdated): (Vec<_>, Vec<_>) = pods
+            .into_iter()
+            .partition(|pod| object::label(pod, "pod-template-generation") == Some(generation.as_str()));
         for old in &outdated {
             objects.delete(old)?;
         }
@@ -74,7 +87,8 @@ impl Controller for DaemonSets {
 }
 
 fn fits(template: &Value, node: &Value) -> bool {
-    node::selected(template, node) && node::untolerated(template, node).into_iter().all(|taint| TOLERATED.contains(&taint.as_str()))
+    node::selected(template, node)
+        && node::untolerated(template, node).into_iter().all(|taint| TOLERATED.contains(&taint.as_str()))
 }
 
 fn pod(owner: &Value, template: &Value, node: &Value, generation: &str) -> Value {

@@ -3,9 +3,10 @@
 use serde_json::{Value, json};
 
 use crate::behaviour::component::Component;
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route};
+use crate::behaviour::controller::{After, Controller, Key, On, Outcome, Route};
+use crate::behaviour::engine::Context;
 use crate::behaviour::kinds::{DEPLOYMENT, REPLICA_SET};
-use crate::behaviour::meta::{hashed, number, now, owner_reference, set, set_annotation, set_label, text};
+use crate::behaviour::meta::{hashed, now, number, owner_reference, set, set_annotation, set_label, text};
 use crate::kube::object;
 
 /// The label that tells the pods of one template from those of another.
@@ -29,7 +30,8 @@ impl Controller for Deployments {
 
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {
         let objects = &context.objects;
-        let Some(this) = objects.get(&DEPLOYMENT, &key.namespace, &key.name).filter(|one| !object::is_deleting(one)) else {
+        let Some(this) = objects.get(&DEPLOYMENT, &key.namespace, &key.name).filter(|one| !object::is_deleting(one))
+        else {
             return Ok(After::Settled);
         };
         let wanted = number(&this, "/spec/replicas").unwrap_or(1);
@@ -52,8 +54,17 @@ impl Controller for Deployments {
                 updated = number(one, "/status/replicas").unwrap_or(0);
             }
             // The old pods go once the new ones are there: a surge of all of them, which is coarser than 25% and ends in the same state.
-            let other_available = sets.iter().filter(|set| object::name(set) == newest_name).all(|set| number(set, "/status/availableReplicas").unwrap_or(0) >= wanted);
-            let should = if newest { wanted } else if other_available { 0 } else { has };
+            let other_available = sets
+                .iter()
+                .filter(|set| object::name(set) == newest_name)
+                .all(|set| number(set, "/status/availableReplicas").unwrap_or(0) >= wanted);
+            let should = if newest {
+                wanted
+            } else if other_available {
+                0
+            } else {
+                has
+            };
             if should != has {
                 objects.change_this(one, |set_object| set(set_object, &["spec", "replicas"], json!(should)));
             }
@@ -90,7 +101,9 @@ fn status(this: &mut Value, wanted: i64, total: i64, updated: i64, ready: i64) {
     let old = this.get("status").cloned().unwrap_or_default();
     let condition = |name: &str, holds: bool, reason: &str, message: &str| {
         let since = old.pointer("/conditions").and_then(Value::as_array).into_iter().flatten();
-        let same = since.into_iter().find(|one| text(one, "/type") == name && text(one, "/status") == if holds { "True" } else { "False" });
+        let same = since
+            .into_iter()
+            .find(|one| text(one, "/type") == name && text(one, "/status") == if holds { "True" } else { "False" });
         let time = same.map_or_else(now, |one| text(one, "/lastTransitionTime").to_owned());
         json!({"type": name, "status": if holds { "True" } else { "False" }, "lastUpdateTime": time, "lastTransitionTime": time, "reason": reason, "message": message})
     };
@@ -101,12 +114,23 @@ fn status(this: &mut Value, wanted: i64, total: i64, updated: i64, ready: i64) {
         condition("Available", false, "MinimumReplicasUnavailable", "Deployment does not have minimum availability.")
     };
     let progressing = if complete {
-        condition("Progressing", true, "NewReplicaSetAvailable", &format!("Deployment \"{name}\" has successfully progressed."))
+        condition(
+            "Progressing",
+            true,
+            "NewReplicaSetAvailable",
+            &format!("Deployment \"{name}\" has successfully progressed."),
+        )
     } else {
         condition("Progressing", true, "ReplicaSetUpdated", &format!("Deployment \"{name}\" is progressing."))
     };
     let mut next = json!({"observedGeneration": generation, "conditions": [available, progressing]});
-    for (field, count) in [("replicas", total), ("updatedReplicas", updated), ("readyReplicas", ready), ("availableReplicas", ready), ("unavailableReplicas", (wanted - ready).max(0))] {
+    for (field, count) in [
+        ("replicas", total),
+        ("updatedReplicas", updated),
+        ("readyReplicas", ready),
+        ("availableReplicas", ready),
+        ("unavailableReplicas", (wanted - ready).max(0)),
+    ] {
         if count > 0 {
             set(&mut next, &[field], json!(count));
         }

@@ -6,7 +6,7 @@ pub(crate) mod node;
 pub(crate) mod pod;
 mod replicaset;
 
-use super::engine::Controller;
+use super::controller::Controller;
 
 pub(crate) fn controllers() -> Vec<Box<dyn Controller>> {
     vec![

@@ -4,10 +4,11 @@ use serde_json::{Value, json};
 
 use crate::Fault;
 use crate::behaviour::component::Component;
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route, Same as _};
+use crate::behaviour::conditions;
+use crate::behaviour::controller::{After, Controller, Key, On, Outcome, Route, Same as _};
+use crate::behaviour::engine::Context;
 use crate::behaviour::kinds::{DAEMON_SET, NODE, POD};
 use crate::behaviour::meta::{now, set, text};
-use crate::behaviour::conditions;
 use crate::kube::{Event, object};
 
 /// The folder in which a container network tells the kubelet that it is there.
@@ -45,7 +46,8 @@ impl Controller for Nodes {
             }
             return Ok(After::Settled);
         };
-        let running: Vec<&Value> = pods.iter().map(|pod| &**pod).filter(|pod| text(pod, "/status/phase") == "Running").collect();
+        let running: Vec<&Value> =
+            pods.iter().map(|pod| &**pod).filter(|pod| text(pod, "/status/phase") == "Running").collect();
         let network = !context.world.faults().has(&Fault::CniMissing)
             && running.iter().any(|pod| text(pod, "/spec/nodeName") == key.name && brings_network(pod));
         // The cloud provider initializes nodes from wherever it runs.
@@ -63,7 +65,9 @@ fn brings_network(pod: &Value) -> bool {
 
 fn is_cloud_provider(pod: &Value) -> bool {
     let containers = pod.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten();
-    containers.into_iter().any(|one| text(one, "/name").contains("cloud-controller-manager") || text(one, "/image").contains("cloud-provider"))
+    containers.into_iter().any(|one| {
+        text(one, "/name").contains("cloud-controller-manager") || text(one, "/image").contains("cloud-provider")
+    })
 }
 
 fn update(this: &mut Value, network: bool, cloud: bool) {
@@ -71,13 +75,16 @@ fn update(this: &mut Value, network: bool, cloud: bool) {
     let old = this.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
     if was != network || old.is_empty() {
         let time = now();
-        let entry = |name: &str, status: bool, reason: &str, message: &str| {
-            json!({"type": name, "status": if status { "True" } else { "False" }, "lastHeartbeatTime": time, "lastTransitionTime": time, "reason": reason, "message": message})
-        };
+        let entry = |name: &str, status: bool, reason: &str, message: &str| json!({"type": name, "status": if status { "True" } else { "False" }, "lastHeartbeatTime": time, "lastTransitionTime": time, "reason": reason, "message": message});
         let ready = if network {
             entry("Ready", true, "KubeletReady", "kubelet is posting ready status")
         } else {
-            entry("Ready", false, "KubeletNotReady", "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized")
+            entry(
+                "Ready",
+                false,
+                "KubeletNotReady",
+                "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:Network plugin returns error: cni plugin not initialized",
+            )
         };
         let list = json!([
             entry("MemoryPressure", false, "KubeletHasSufficientMemory", "kubelet has sufficient memory available"),
@@ -89,7 +96,11 @@ fn update(this: &mut Value, network: bool, cloud: bool) {
     }
     let mut taints: Vec<Value> = this.pointer("/spec/taints").and_then(Value::as_array).cloned().unwrap_or_default();
     let before = taints.clone();
-    taints.retain(|taint| !(text(taint, "/key") == UNINITIALIZED && cloud) && !(text(taint, "/key") == NOT_READY && network));
+    taints.retain(|taint| match text(taint, "/key") {
+        UNINITIALIZED => !cloud,
+        NOT_READY => !network,
+        _ => true,
+    });
     if !network && !taints.iter().any(|taint| text(taint, "/key") == NOT_READY) {
         taints.push(json!({"key": NOT_READY, "effect": "NoSchedule"}));
     }
@@ -113,7 +124,10 @@ pub(crate) fn untolerated(template: &Value, node: &Value) -> Vec<String> {
     let tolerations = template.pointer("/spec/tolerations").and_then(Value::as_array).cloned().unwrap_or_default();
     let taints = node.pointer("/spec/taints").and_then(Value::as_array).into_iter().flatten();
     let keeping = taints.into_iter().filter(|taint| text(taint, "/effect") != "PreferNoSchedule");
-    keeping.filter(|taint| !tolerations.iter().any(|one| tolerates(one, taint))).map(|taint| text(taint, "/key").to_owned()).collect()
+    keeping
+        .filter(|taint| !tolerations.iter().any(|one| tolerates(one, taint)))
+        .map(|taint| text(taint, "/key").to_owned())
+        .collect()
 }
 
 fn tolerates(toleration: &Value, taint: &Value) -> bool {
@@ -178,7 +192,10 @@ mod tests {
         ]}});
         let with = |tolerations: Value| untolerated(&json!({"spec": {"tolerations": tolerations}}), &node);
         assert_eq!(with(json!([])), ["a", "b"]);
-        assert_eq!(with(json!([{"key": "a", "effect": "NoSchedule"}, {"key": "b", "value": "x"}])), Vec::<String>::new());
+        assert_eq!(
+            with(json!([{"key": "a", "effect": "NoSchedule"}, {"key": "b", "value": "x"}])),
+            Vec::<String>::new()
+        );
         assert_eq!(with(json!([{"operator": "Exists"}])), Vec::<String>::new());
         assert_eq!(with(json!([{"key": "b", "operator": "Exists", "effect": "NoSchedule"}])), ["a", "b"]);
         assert!(selected(&json!({"spec": {"nodeSelector": {"kubernetes.io/os": "linux"}}}), &node));

@@ -8,9 +8,10 @@ use serde_json::{Value, json};
 use crate::Fault;
 use crate::behaviour::component::{self, Component};
 use crate::behaviour::conditions;
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route, Same as _};
+use crate::behaviour::controller::{After, Controller, Key, On, Outcome, Route, Same as _};
+use crate::behaviour::engine::Context;
 use crate::behaviour::kinds::{CONFIG_MAP, NODE, POD, SECRET, names};
-use crate::behaviour::meta::{flag, number, now, set, text};
+use crate::behaviour::meta::{flag, now, number, set, text};
 use crate::kube::{Event, EventType, object};
 
 use super::node;
@@ -51,7 +52,11 @@ impl Controller for Pods {
         let nodes = objects.each(&NODE, "");
         let bound = text(&this, "/spec/nodeName");
         let place = if bound.is_empty() {
-            nodes.iter().find(|node| node::selected(&this, node) && node::untolerated(&this, node).is_empty() && !flag(node, "/spec/unschedulable"))
+            nodes.iter().find(|node| {
+                node::selected(&this, node)
+                    && node::untolerated(&this, node).is_empty()
+                    && !flag(node, "/spec/unschedulable")
+            })
         } else {
             nodes.iter().find(|node| object::name(node) == bound)
         };
@@ -61,7 +66,9 @@ impl Controller for Pods {
         };
         let networked = conditions::is_true(place, "Ready");
         if !networked && !flag(&this, "/spec/hostNetwork") {
-            objects.change_this(&this, |pod| starting(pod, place, "ContainerCreating", "waits for the container network of its node"));
+            objects.change_this(&this, |pod| {
+                starting(pod, place, "ContainerCreating", "waits for the container network of its node");
+            });
             return Ok(After::Settled);
         }
         if let Some(missing) = missing_volume(context, &this) {
@@ -69,7 +76,9 @@ impl Controller for Pods {
             return Ok(After::Settled);
         }
         if crashes(context, &this) {
-            objects.change_this(&this, |pod| starting(pod, place, "CrashLoopBackOff", "back-off 5m0s restarting failed container"));
+            objects.change_this(&this, |pod| {
+                starting(pod, place, "CrashLoopBackOff", "back-off 5m0s restarting failed container");
+            });
             return Ok(After::Settled);
         }
         if let Some(wait) = context.left(&this, "start", START) {
@@ -82,13 +91,21 @@ impl Controller for Pods {
 }
 
 fn unschedulable(pod: &Value, nodes: &[Arc<Value>]) -> String {
-    let mut why: Vec<String> = nodes.iter().flat_map(|node| node::untolerated(pod, node)).map(|taint| format!("1 node(s) had untolerated taint {{{taint}: }}")).collect();
+    let mut why: Vec<String> = nodes
+        .iter()
+        .flat_map(|node| node::untolerated(pod, node))
+        .map(|taint| format!("1 node(s) had untolerated taint {{{taint}: }}"))
+        .collect();
     why.sort();
     why.dedup();
     if why.is_empty() && !nodes.is_empty() {
         why.push("no node matched the pod's node selector".to_owned());
     }
-    let tail = if why.is_empty() { "no nodes available to schedule pods".to_owned() } else { format!("0/{} nodes are available: {}", nodes.len(), why.join(", ")) };
+    let tail = if why.is_empty() {
+        "no nodes available to schedule pods".to_owned()
+    } else {
+        format!("0/{} nodes are available: {}", nodes.len(), why.join(", "))
+    };
     format!("{tail}.")
 }
 
@@ -102,7 +119,9 @@ fn missing_volume(context: &Context, pod: &Value) -> Option<String> {
             _ => return None,
         };
         let there = optional || context.objects.get(&kind, object::namespace(pod), name).is_some();
-        (!there).then(|| format!("MountVolume.SetUp failed for volume \"{}\" : {word} \"{name}\" not found", text(volume, "/name")))
+        (!there).then(|| {
+            format!("MountVolume.SetUp failed for volume \"{}\" : {word} \"{name}\" not found", text(volume, "/name"))
+        })
     })
 }
 
@@ -127,7 +146,11 @@ fn condition(name: &str, holds: bool, reason: &str, message: &str) -> Value {
 
 fn pending(pod: &mut Value, message: &str) {
     if text(pod, "/status/conditions/0/message") != message {
-        set(pod, &["status"], json!({"phase": "Pending", "qosClass": "BestEffort", "conditions": [condition("PodScheduled", false, "Unschedulable", message)]}));
+        set(
+            pod,
+            &["status"],
+            json!({"phase": "Pending", "qosClass": "BestEffort", "conditions": [condition("PodScheduled", false, "Unschedulable", message)]}),
+        );
     }
 }
 
@@ -143,7 +166,9 @@ fn containers(pod: &Value, state: &Value, ready: bool, restarts: i64) -> Value {
 }
 
 fn starting(pod: &mut Value, node: &Value, reason: &str, message: &str) {
-    if text(pod, "/status/containerStatuses/0/state/waiting/reason") == reason && text(pod, "/status/containerStatuses/0/state/waiting/message") == message {
+    if text(pod, "/status/containerStatuses/0/state/waiting/reason") == reason
+        && text(pod, "/status/containerStatuses/0/state/waiting/message") == message
+    {
         return;
     }
     set(pod, &["spec", "nodeName"], json!(object::name(node)));
@@ -152,30 +177,51 @@ fn starting(pod: &mut Value, node: &Value, reason: &str, message: &str) {
         set(&mut waiting, &["message"], json!(message));
     }
     let crashing = reason == "CrashLoopBackOff";
-    let names: Vec<&str> = pod.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten().map(|one| text(one, "/name")).collect();
+    let names: Vec<&str> = pod
+        .pointer("/spec/containers")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+        .map(|one| text(one, "/name"))
+        .collect();
     let unready = format!("containers with unready status: [{}]", names.join(" "));
     let list = json!([
-        condition("PodScheduled", true, "", ""), condition("Initialized", true, "", ""),
-        condition("ContainersReady", false, "ContainersNotReady", &unready), condition("Ready", false, "ContainersNotReady", &unready),
+        condition("PodScheduled", true, "", ""),
+        condition("Initialized", true, "", ""),
+        condition("ContainersReady", false, "ContainersNotReady", &unready),
+        condition("Ready", false, "ContainersNotReady", &unready),
     ]);
     let statuses = containers(pod, &json!({"waiting": waiting}), false, if crashing { 4 } else { 0 });
     let host = text(node, "/status/addresses/0/address").to_owned();
     let phase = if crashing { "Running" } else { "Pending" };
-    set(pod, &["status"], json!({"phase": phase, "qosClass": "BestEffort", "hostIP": host, "startTime": now(), "conditions": list, "containerStatuses": statuses}));
+    set(
+        pod,
+        &["status"],
+        json!({"phase": phase, "qosClass": "BestEffort", "hostIP": host, "startTime": now(), "conditions": list, "containerStatuses": statuses}),
+    );
 }
 
 fn running(pod: &mut Value, node: &Value) {
     set(pod, &["spec", "nodeName"], json!(object::name(node)));
-    let list = json!([condition("PodScheduled", true, "", ""), condition("Initialized", true, "", ""), condition("ContainersReady", true, "", ""), condition("Ready", true, "", "")]);
+    let list = json!([
+        condition("PodScheduled", true, "", ""),
+        condition("Initialized", true, "", ""),
+        condition("ContainersReady", true, "", ""),
+        condition("Ready", true, "", "")
+    ]);
     let statuses = containers(pod, &json!({"running": {"startedAt": now()}}), true, 0);
     let host = text(node, "/status/addresses/0/address").to_owned();
     let own = if flag(pod, "/spec/hostNetwork") { host.clone() } else { address(object::uid(pod)) };
     let start = Some(text(pod, "/status/startTime")).filter(|time| !time.is_empty()).map_or_else(now, str::to_owned);
     let observed = number(pod, "/metadata/generation").unwrap_or(1);
-    set(pod, &["status"], json!({
-        "phase": "Running", "qosClass": "BestEffort", "hostIP": host, "podIP": own, "podIPs": [{"ip": own}], "startTime": start, "observedGeneration": observed,
-        "conditions": list, "containerStatuses": statuses,
-    }));
+    set(
+        pod,
+        &["status"],
+        json!({
+            "phase": "Running", "qosClass": "BestEffort", "hostIP": host, "podIP": own, "podIPs": [{"ip": own}], "startTime": start, "observedGeneration": observed,
+            "conditions": list, "containerStatuses": statuses,
+        }),
+    );
 }
 
 fn address(uid: &str) -> String {

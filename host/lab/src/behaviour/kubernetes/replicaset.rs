@@ -4,7 +4,8 @@ use serde_json::{Value, json};
 
 use crate::behaviour::component::Component;
 use crate::behaviour::conditions;
-use crate::behaviour::engine::{After, Context, Controller, Key, On, Outcome, Route};
+use crate::behaviour::controller::{After, Controller, Key, On, Outcome, Route};
+use crate::behaviour::engine::Context;
 use crate::behaviour::kinds::{POD, REPLICA_SET};
 use crate::behaviour::meta::{fresh_name, number, owner_reference, set};
 use crate::kube::object;
@@ -26,7 +27,8 @@ impl Controller for ReplicaSets {
 
     fn reconcile(&self, context: &Context, key: &Key) -> Outcome {
         let objects = &context.objects;
-        let Some(this) = objects.get(&REPLICA_SET, &key.namespace, &key.name).filter(|one| !object::is_deleting(one)) else {
+        let Some(this) = objects.get(&REPLICA_SET, &key.namespace, &key.name).filter(|one| !object::is_deleting(one))
+        else {
             return Ok(After::Settled);
         };
         let wanted = usize::try_from(number(&this, "/spec/replicas").unwrap_or(1)).unwrap_or(0);

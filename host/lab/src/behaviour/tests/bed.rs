@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 
 use crate::behaviour::conditions::is_true;
 use crate::behaviour::kinds::{CLUSTER, DEPLOYMENT, MACHINE};
+use crate::behaviour::objects::Refused;
 use crate::behaviour::{ClusterRole, Pace, World, WorldOptions, yaml};
-use crate::kube::{ApiError, Kind, KubeCluster, LabelSelector, Store, SystemClock, object};
+use crate::kube::{Kind, KubeCluster, LabelSelector, Store, SystemClock, object};
 use crate::{Fault, Faults};
 
 pub(super) const NAMESPACE: &str = "eksa-system";
@@ -32,7 +33,12 @@ pub(super) struct Bed {
 
 pub(super) fn world(faults: &[&str], speed: f64) -> Arc<World> {
     let faults: Vec<Fault> = faults.iter().map(|one| one.parse().unwrap()).collect();
-    World::new(WorldOptions { pace: Pace::new(speed), faults: Faults::new(faults), listen: IpAddr::V4(Ipv4Addr::LOCALHOST), clock: Arc::new(SystemClock) })
+    World::new(WorldOptions {
+        pace: Pace::new(speed),
+        faults: Faults::new(faults),
+        listen: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        clock: Arc::new(SystemClock),
+    })
 }
 
 impl Bed {
@@ -56,7 +62,8 @@ impl Bed {
     /// Waits until the control plane's API answers and brings the pod network to it.
     pub(super) async fn network(&self) -> KubeCluster {
         until(self.store(), "the control plane is initialized", |store| {
-            get(store, &CLUSTER, "prod").is_some_and(|one| one.pointer("/status/initialization/controlPlaneInitialized") == Some(&json!(true)))
+            get(store, &CLUSTER, "prod")
+                .is_some_and(|one| one.pointer("/status/initialization/controlPlaneInitialized") == Some(&json!(true)))
         })
         .await;
         let workload = self.workload();
@@ -65,7 +72,10 @@ impl Bed {
     }
 
     pub(super) async fn available(&self) {
-        until(self.store(), "the cluster is available", |store| get(store, &CLUSTER, "prod").is_some_and(|one| is_true(&one, "Available"))).await;
+        until(self.store(), "the cluster is available", |store| {
+            get(store, &CLUSTER, "prod").is_some_and(|one| is_true(&one, "Available"))
+        })
+        .await;
         until(self.store(), "all machines are running", |store| {
             let machines = machines(store);
             !machines.is_empty() && machines.iter().all(|one| one.pointer("/status/phase") == Some(&json!("Running")))
@@ -83,11 +93,20 @@ pub(super) async fn until(store: &Store, what: &str, mut holds: impl FnMut(&Stor
         }
     };
     if tokio::time::timeout(PATIENCE, waiting).await.is_err() {
-        let state: Vec<String> = [CLUSTER, MACHINE, crate::behaviour::kinds::CONTROL_PLANE, crate::behaviour::kinds::ETCD_CLUSTER, crate::behaviour::kinds::MACHINE_DEPLOYMENT, DEPLOYMENT]
-            .iter()
-            .flat_map(|kind| store.list(kind, None, &LabelSelector::everything()))
-            .map(|one| format!("{} {}: {}", object::kind(&one), object::name(&one), one.get("status").cloned().unwrap_or_default()))
-            .collect();
+        let state: Vec<String> = [
+            CLUSTER,
+            MACHINE,
+            crate::behaviour::kinds::CONTROL_PLANE,
+            crate::behaviour::kinds::ETCD_CLUSTER,
+            crate::behaviour::kinds::MACHINE_DEPLOYMENT,
+            DEPLOYMENT,
+        ]
+        .iter()
+        .flat_map(|kind| store.list(kind, None, &LabelSelector::everything()))
+        .map(|one| {
+            format!("{} {}: {}", object::kind(&one), object::name(&one), one.get("status").cloned().unwrap_or_default())
+        })
+        .collect();
         panic!("never: {what}\n{}", state.join("\n"));
     }
 }
@@ -104,14 +123,16 @@ pub(super) fn names(objects: &[Value]) -> Vec<String> {
     objects.iter().map(|one| object::name(one).to_owned()).collect()
 }
 
-pub(super) fn apply(store: &Store, manifest: Value) -> Result<Value, ApiError> {
-    store.apply(manifest, MANAGER)
+pub(super) fn apply(store: &Store, manifest: Value) -> Result<Value, Refused> {
+    Ok(store.apply(manifest, MANAGER)?)
 }
 
 /// Applies a file of the embedded release, with its variables at their defaults.
 pub(super) fn apply_file(store: &Store, path: &str) {
     let text = crate::release::embedded().file(&format!("embedded:{path}")).expect(path);
-    for document in yaml::documents(&text.replace("${VSPHERE_USERNAME}", "user").replace("${VSPHERE_PASSWORD}", "secret")).unwrap() {
+    for document in
+        yaml::documents(&text.replace("${VSPHERE_USERNAME}", "user").replace("${VSPHERE_PASSWORD}", "secret")).unwrap()
+    {
         let what = format!("{path}: {} {}", object::kind(&document), object::name(&document));
         apply(store, document).unwrap_or_else(|refused| panic!("{what}: {refused}"));
     }
@@ -129,7 +150,8 @@ async fn deployments_available(store: &Store) {
 pub(super) async fn install(store: &Store, provider: &str) {
     apply_file(store, "cert-manager.yaml");
     deployments_available(store).await;
-    until(store, "the webhook of cert-manager has its authority", |store| injected(store, "cert-manager-webhook")).await;
+    until(store, "the webhook of cert-manager has its authority", |store| injected(store, "cert-manager-webhook"))
+        .await;
     for one in COMPONENTS {
         apply_file(store, one);
     }
@@ -146,7 +168,9 @@ pub(super) async fn install(store: &Store, provider: &str) {
 
 fn injected(store: &Store, name: &str) -> bool {
     let configuration = store.get(&crate::behaviour::kinds::VALIDATING, None, name);
-    configuration.is_some_and(|one| one["webhooks"].as_array().unwrap().iter().all(|hook| hook.pointer("/clientConfig/caBundle").is_some()))
+    configuration.is_some_and(|one| {
+        one["webhooks"].as_array().unwrap().iter().all(|hook| hook.pointer("/clientConfig/caBundle").is_some())
+    })
 }
 
 /// What a cluster is made of.
@@ -206,7 +230,8 @@ impl Sample {
 
     /// The objects in an order in which they can be applied.
     pub(super) fn objects(&self) -> Vec<Value> {
-        let infrastructure = |kind: &str, name: &str| json!({"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": kind, "name": name});
+        let infrastructure =
+            |kind: &str, name: &str| json!({"apiGroup": "infrastructure.cluster.x-k8s.io", "kind": kind, "name": name});
         let mut spec = json!({
             "clusterNetwork": {"pods": {"cidrBlocks": ["192.168.0.0/16"]}, "services": {"cidrBlocks": ["10.96.0.0/12"]}},
             "controlPlaneEndpoint": {"host": "198.18.200.1", "port": 6443},
@@ -214,7 +239,8 @@ impl Sample {
             "controlPlaneRef": {"apiGroup": "controlplane.cluster.x-k8s.io", "kind": "KubeadmControlPlane", "name": "prod"},
         });
         if self.etcd.is_some() {
-            spec["managedExternalEtcdRef"] = json!({"apiGroup": "etcdcluster.cluster.x-k8s.io", "kind": "EtcdadmCluster", "name": "prod-etcd"});
+            spec["managedExternalEtcdRef"] =
+                json!({"apiGroup": "etcdcluster.cluster.x-k8s.io", "kind": "EtcdadmCluster", "name": "prod-etcd"});
         }
         let mut objects = vec![
             json!({"apiVersion": "v1", "kind": "Secret", "metadata": Self::meta("prod-vsphere-credentials"), "stringData": {"username": "user", "password": "secret"}}),

@@ -6,7 +6,10 @@ use serde_json::{Value, json};
 
 use crate::behaviour::MachineRole;
 use crate::behaviour::conditions::is_true;
-use crate::behaviour::kinds::{CLUSTER, CONTROL_PLANE, ETCD_CLUSTER, INFRASTRUCTURE_GROUP, MACHINE_DEPLOYMENT, NODE, POD, RESOURCE_SET_BINDING, SECRET, names as names_of};
+use crate::behaviour::kinds::{
+    CLUSTER, CONTROL_PLANE, ETCD_CLUSTER, INFRASTRUCTURE_GROUP, MACHINE_DEPLOYMENT, NODE, POD, RESOURCE_SET_BINDING,
+    SECRET, names as names_of,
+};
 use crate::behaviour::meta::{number, text};
 use crate::kube::{Kind, LabelSelector, Patch, Propagation, Store, object};
 
@@ -41,18 +44,30 @@ async fn a_whole_cluster_with_external_etcd_becomes_available() {
     until(store, "all counters agree", |store| {
         let plane = get(store, &CONTROL_PLANE, "prod").unwrap();
         let workers = get(store, &MACHINE_DEPLOYMENT, "prod-md-0").unwrap();
-        [&plane, &workers].iter().all(|one| ["replicas", "readyReplicas", "availableReplicas", "upToDateReplicas"].iter().all(|field| number(one, &format!("/status/{field}")) == Some(3)))
+        [&plane, &workers].iter().all(|one| {
+            ["replicas", "readyReplicas", "availableReplicas", "upToDateReplicas"]
+                .iter()
+                .all(|field| number(one, &format!("/status/{field}")) == Some(3))
+        })
     })
     .await;
     let etcd = get(store, &ETCD_CLUSTER, "prod-etcd").unwrap();
     let endpoints = text(&etcd, "/status/endpoints");
     assert_eq!(endpoints.split(',').count(), 3);
     let plane = get(store, &CONTROL_PLANE, "prod").unwrap();
-    let configured: Vec<&str> = plane.pointer("/spec/kubeadmConfigSpec/clusterConfiguration/etcd/external/endpoints").unwrap().as_array().unwrap().iter().map(|one| one.as_str().unwrap()).collect();
+    let configured: Vec<&str> = plane
+        .pointer("/spec/kubeadmConfigSpec/clusterConfiguration/etcd/external/endpoints")
+        .unwrap()
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one.as_str().unwrap())
+        .collect();
     assert_eq!(configured.join(","), endpoints);
     let nodes = workload.store().list(&NODE, None, &everything());
     assert_eq!(nodes.len(), 6);
-    assert!(nodes.iter().all(|node| is_true(node, "Ready") && node.pointer("/spec/taints").is_none_or(|taints| !taints.to_string().contains("cloudprovider"))));
+    assert!(nodes.iter().all(|node| is_true(node, "Ready")
+        && node.pointer("/spec/taints").is_none_or(|taints| !taints.to_string().contains("cloudprovider"))));
     for secret in ["ca", "sa", "proxy", "etcd", "managed-etcd", "apiserver-etcd-client", "etcd-init", "kubeconfig"] {
         assert!(get(store, &SECRET, &format!("prod-{secret}")).is_some(), "prod-{secret}");
     }
@@ -85,7 +100,11 @@ async fn owners_are_as_the_move_needs_them() {
             break;
         }
     }
-    let left: Vec<String> = all.iter().filter(|one| !reached.contains(object::uid(one))).map(|one| format!("{} {}", object::kind(one), object::name(one))).collect();
+    let left: Vec<String> = all
+        .iter()
+        .filter(|one| !reached.contains(object::uid(one)))
+        .map(|one| format!("{} {}", object::kind(one), object::name(one)))
+        .collect();
     // A resource set is moved by its kind. Templates hang from the Cluster through what uses them, or are moved by name.
     let expected = |one: &String| one.starts_with("ClusterResourceSet") || one.starts_with("VSphereMachineTemplate");
     assert!(left.iter().all(expected), "{left:?}");
@@ -103,12 +122,25 @@ async fn owners_are_as_the_move_needs_them() {
 async fn without_a_container_network_nodes_are_not_ready_and_workers_not_available() {
     let bed = Bed::new("vsphere", &[]).await;
     Sample { control_plane: 3, workers: 2, ..Sample::default() }.create(bed.store());
-    until(bed.store(), "the control plane is there without a network", |store| get(store, &CONTROL_PLANE, "prod").is_some_and(|one| is_true(&one, "Available") && number(&one, "/status/replicas") == Some(3))).await;
-    until(bed.store(), "all five have a node", |store| machines(store).iter().filter(|one| !text(one, "/status/nodeRef/name").is_empty()).count() == 5).await;
+    until(bed.store(), "the control plane is there without a network", |store| {
+        get(store, &CONTROL_PLANE, "prod")
+            .is_some_and(|one| is_true(&one, "Available") && number(&one, "/status/replicas") == Some(3))
+    })
+    .await;
+    until(bed.store(), "all five have a node", |store| {
+        machines(store).iter().filter(|one| !text(one, "/status/nodeRef/name").is_empty()).count() == 5
+    })
+    .await;
     let workers = get(bed.store(), &MACHINE_DEPLOYMENT, "prod-md-0").unwrap();
     assert!(!is_true(&workers, "Available"));
     let workload = bed.workload();
-    let pending = |store: &Store| store.list(&POD, Some("kube-system"), &LabelSelector::equals("k8s-app", "kube-dns")).iter().filter(|pod| text(pod, "/status/phase") == "Pending").count();
+    let pending = |store: &Store| {
+        store
+            .list(&POD, Some("kube-system"), &LabelSelector::equals("k8s-app", "kube-dns"))
+            .iter()
+            .filter(|pod| text(pod, "/status/phase") == "Pending")
+            .count()
+    };
     until(workload.store(), "DNS waits for the network", |store| pending(store) == 2).await;
     bed.network().await;
     bed.available().await;
@@ -122,20 +154,41 @@ async fn a_paused_cluster_says_so_and_does_nothing() {
     bed.network().await;
     bed.available().await;
     let store = bed.store();
-    let merge = |kind: &Kind, name: &str, patch: Value| store.patch(kind, Some(NAMESPACE), name, &Patch::Merge(patch), "test").unwrap();
+    let merge = |kind: &Kind, name: &str, patch: Value| {
+        store.patch(kind, Some(NAMESPACE), name, &Patch::Merge(patch), "test").unwrap()
+    };
     merge(&CLUSTER, "prod", json!({"spec": {"paused": true}}));
     let observed = |one: &Value| {
-        let list = ["/status/conditions", "/status/v1beta2/conditions"].into_iter().filter_map(|at| one.pointer(at)?.as_array()).flatten();
-        list.into_iter().any(|entry| text(entry, "/type") == "Paused" && text(entry, "/status") == "True" && number(entry, "/observedGeneration") == Some(object::generation(one)))
+        let list = ["/status/conditions", "/status/v1beta2/conditions"]
+            .into_iter()
+            .filter_map(|at| one.pointer(at)?.as_array())
+            .flatten();
+        list.into_iter().any(|entry| {
+            text(entry, "/type") == "Paused"
+                && text(entry, "/status") == "True"
+                && number(entry, "/observedGeneration") == Some(object::generation(one))
+        })
     };
     until(store, "the pause is observed everywhere", |store| {
-        let kinds = ["Cluster", "Machine", "MachineSet", "MachineDeployment"].map(|kind| Kind::of("cluster.x-k8s.io", kind));
-        let others = [CONTROL_PLANE, Kind::of(INFRASTRUCTURE_GROUP, "VSphereCluster"), Kind::of(INFRASTRUCTURE_GROUP, "VSphereMachine")];
-        kinds.iter().chain(&others).flat_map(|kind| store.list(kind, Some(NAMESPACE), &everything())).all(|one| observed(&one))
+        let kinds =
+            ["Cluster", "Machine", "MachineSet", "MachineDeployment"].map(|kind| Kind::of("cluster.x-k8s.io", kind));
+        let others = [
+            CONTROL_PLANE,
+            Kind::of(INFRASTRUCTURE_GROUP, "VSphereCluster"),
+            Kind::of(INFRASTRUCTURE_GROUP, "VSphereMachine"),
+        ];
+        kinds
+            .iter()
+            .chain(&others)
+            .flat_map(|kind| store.list(kind, Some(NAMESPACE), &everything()))
+            .all(|one| observed(&one))
     })
     .await;
     merge(&MACHINE_DEPLOYMENT, "prod-md-0", json!({"spec": {"replicas": 3}}));
-    until(store, "the scaled deployment is observed as paused", |store| get(store, &MACHINE_DEPLOYMENT, "prod-md-0").is_some_and(|one| observed(&one))).await;
+    until(store, "the scaled deployment is observed as paused", |store| {
+        get(store, &MACHINE_DEPLOYMENT, "prod-md-0").is_some_and(|one| observed(&one))
+    })
+    .await;
     assert_eq!(machines(store).len(), 2);
     merge(&CLUSTER, "prod", json!({"spec": {"paused": null}}));
     until(store, "the scaling goes on", |store| machines(store).len() == 4).await;
@@ -151,7 +204,9 @@ async fn scaling_up_and_down_ends_with_as_many_machines_and_nodes() {
     let store = bed.store();
     let scale = |planes: i64, workers: i64| {
         for (kind, name, replicas) in [(CONTROL_PLANE, "prod", planes), (MACHINE_DEPLOYMENT, "prod-md-0", workers)] {
-            store.patch(&kind, Some(NAMESPACE), name, &Patch::Merge(json!({"spec": {"replicas": replicas}})), "test").unwrap();
+            store
+                .patch(&kind, Some(NAMESPACE), name, &Patch::Merge(json!({"spec": {"replicas": replicas}})), "test")
+                .unwrap();
         }
     };
     for (planes, workers) in [(3, 3), (1, 0)] {
@@ -162,7 +217,10 @@ async fn scaling_up_and_down_ends_with_as_many_machines_and_nodes() {
             all.len() == wanted && all.iter().all(|one| text(one, "/status/phase") == "Running")
         })
         .await;
-        until(workload.store(), "as many nodes as machines", |store| store.list(&NODE, None, &everything()).len() == wanted).await;
+        until(workload.store(), "as many nodes as machines", |store| {
+            store.list(&NODE, None, &everything()).len() == wanted
+        })
+        .await;
         assert_eq!(bed.world.machines().list().len(), wanted);
     }
 }
@@ -182,14 +240,25 @@ async fn a_new_version_replaces_every_machine_one_after_another() {
     until(store, "all machines have the new version", |store| {
         let all = machines(store);
         most = most.max(all.len());
-        all.len() == 5 && all.iter().all(|one| text(one, "/spec/version") == next.version && text(one, "/status/phase") == "Running")
+        all.len() == 5
+            && all
+                .iter()
+                .all(|one| text(one, "/spec/version") == next.version && text(one, "/status/phase") == "Running")
     })
     .await;
     assert!(most <= 7, "{most} machines at once: each of the two groups may have one more than it wants");
     let after: BTreeSet<String> = names(&machines(store)).into_iter().collect();
     assert!(before.is_disjoint(&after));
-    until(store, "the control plane says so", |store| text(&get(store, &CONTROL_PLANE, "prod").unwrap(), "/status/version") == next.version).await;
-    let versions: BTreeSet<String> = workload.store().list(&NODE, None, &everything()).iter().map(|node| text(node, "/status/nodeInfo/kubeletVersion").to_owned()).collect();
+    until(store, "the control plane says so", |store| {
+        text(&get(store, &CONTROL_PLANE, "prod").unwrap(), "/status/version") == next.version
+    })
+    .await;
+    let versions: BTreeSet<String> = workload
+        .store()
+        .list(&NODE, None, &everything())
+        .iter()
+        .map(|node| text(node, "/status/nodeInfo/kubeletVersion").to_owned())
+        .collect();
     assert_eq!(versions, BTreeSet::from([next.version.to_owned()]));
 }
 
@@ -204,7 +273,8 @@ async fn a_deleted_cluster_takes_its_machines_along_and_its_api_goes() {
     let mut early = false;
     until(store, "the cluster is gone", |store| {
         let left = machines(store);
-        let going = |label: &str| left.iter().any(|one| object::label(one, label).is_some() && object::is_deleting(one));
+        let going =
+            |label: &str| left.iter().any(|one| object::label(one, label).is_some() && object::is_deleting(one));
         let workers = left.iter().any(|one| object::label(one, names_of::DEPLOYMENT_NAME).is_some());
         let planes = left.iter().any(|one| object::label(one, names_of::CONTROL_PLANE).is_some());
         early |= workers && going(names_of::CONTROL_PLANE) || planes && going(names_of::ETCD_CLUSTER);
@@ -217,7 +287,10 @@ async fn a_deleted_cluster_takes_its_machines_along_and_its_api_goes() {
     for kind in store.kinds().into_iter().filter(|kind| kind.group.ends_with("cluster.x-k8s.io")) {
         let left = names(&store.list(&kind, Some(NAMESPACE), &everything()));
         // Resource sets and unused templates are nobody's; everything else was the cluster's.
-        assert!(left.is_empty() || kind.kind.ends_with("Template") || kind.kind.starts_with("ClusterResourceSet"), "{kind}: {left:?}");
+        assert!(
+            left.is_empty() || kind.kind.ends_with("Template") || kind.kind.starts_with("ClusterResourceSet"),
+            "{kind}: {left:?}"
+        );
     }
     assert!(get(store, &SECRET, "prod-kubeconfig").is_none());
     let mut nodes = bed.world.node_changes();
@@ -231,20 +304,38 @@ async fn a_stuck_machine_holds_up_its_group_alone() {
     let bed = Bed::new("vsphere", &["machine-stuck:md-0"]).await;
     Sample { control_plane: 1, workers: 2, ..Sample::default() }.create(bed.store());
     bed.network().await;
-    until(bed.store(), "the control plane is available", |store| get(store, &CONTROL_PLANE, "prod").is_some_and(|one| is_true(&one, "Available"))).await;
-    until(bed.store(), "the workers are provisioned", |store| machines(store).iter().filter(|one| text(one, "/status/phase") == "Provisioned").count() == 2).await;
+    until(bed.store(), "the control plane is available", |store| {
+        get(store, &CONTROL_PLANE, "prod").is_some_and(|one| is_true(&one, "Available"))
+    })
+    .await;
+    until(bed.store(), "the workers are provisioned", |store| {
+        machines(store).iter().filter(|one| text(one, "/status/phase") == "Provisioned").count() == 2
+    })
+    .await;
     let cluster = get(bed.store(), &CLUSTER, "prod").unwrap();
-    assert!(!is_true(&cluster, "Available") && !is_true(&cluster, "WorkersAvailable") && is_true(&cluster, "ControlPlaneInitialized"));
+    assert!(
+        !is_true(&cluster, "Available")
+            && !is_true(&cluster, "WorkersAvailable")
+            && is_true(&cluster, "ControlPlaneInitialized")
+    );
 }
 
 #[tokio::test]
 async fn etcd_that_never_serves_holds_the_control_plane() {
     let bed = Bed::new("vsphere", &["etcd-stuck"]).await;
     Sample { etcd: Some(3), ..Sample::default() }.create(bed.store());
-    until(bed.store(), "the first etcd machine is provisioned", |store| machines(store).iter().any(|one| text(one, "/status/phase") == "Provisioned")).await;
-    until(bed.store(), "the control plane is held", |store| get(store, &CONTROL_PLANE, "prod").is_some_and(|one| is_true(&one, "Paused"))).await;
-    let etcd = machines(bed.store()).into_iter().filter(|one| object::label(one, names_of::ETCD_CLUSTER).is_some()).count();
-    let planes = machines(bed.store()).into_iter().filter(|one| object::label(one, names_of::CONTROL_PLANE).is_some()).count();
+    until(bed.store(), "the first etcd machine is provisioned", |store| {
+        machines(store).iter().any(|one| text(one, "/status/phase") == "Provisioned")
+    })
+    .await;
+    until(bed.store(), "the control plane is held", |store| {
+        get(store, &CONTROL_PLANE, "prod").is_some_and(|one| is_true(&one, "Paused"))
+    })
+    .await;
+    let etcd =
+        machines(bed.store()).into_iter().filter(|one| object::label(one, names_of::ETCD_CLUSTER).is_some()).count();
+    let planes =
+        machines(bed.store()).into_iter().filter(|one| object::label(one, names_of::CONTROL_PLANE).is_some()).count();
     assert_eq!((etcd, planes), (1, 0));
 }
 
@@ -254,7 +345,10 @@ async fn another_provider_works_by_contract_alone() {
     let version = "v1.34.6-eks-1-34-19";
     let sample = Sample { version, ..Sample::default() };
     for mut one in sample.objects() {
-        let text = one.to_string().replace("VSphere", "Docker").replace("infrastructure.cluster.x-k8s.io/v1beta1", "infrastructure.cluster.x-k8s.io/v1beta2");
+        let text = one
+            .to_string()
+            .replace("VSphere", "Docker")
+            .replace("infrastructure.cluster.x-k8s.io/v1beta1", "infrastructure.cluster.x-k8s.io/v1beta2");
         one = serde_json::from_str(&text).unwrap();
         match object::kind(&one) {
             "DockerMachineTemplate" => one["spec"]["template"]["spec"] = json!({"customImage": "kindest/node"}),

@@ -25,7 +25,9 @@ fn carry(objects: &[Value], to: &Store) {
     let mut moved: BTreeMap<String, String> = BTreeMap::new();
     let mut left: Vec<&Value> = objects.iter().collect();
     while !left.is_empty() {
-        let (ready, later): (Vec<&Value>, Vec<&Value>) = left.into_iter().partition(|one| object::owners(one).iter().all(|owner| moved.contains_key(text(owner, "/uid"))));
+        let (ready, later): (Vec<&Value>, Vec<&Value>) = left
+            .into_iter()
+            .partition(|one| object::owners(one).iter().all(|owner| moved.contains_key(text(owner, "/uid"))));
         assert!(!ready.is_empty(), "owners that are not moved: {later:?}");
         for one in ready {
             let mut made = one.clone();
@@ -38,7 +40,9 @@ fn carry(objects: &[Value], to: &Store) {
                     owner["uid"] = json!(moved[text(owner, "/uid")]);
                 }
             }
-            let there = to.create(made).unwrap_or_else(|refused| panic!("{} {}: {refused}", object::kind(one), object::name(one)));
+            let there = to
+                .create(made)
+                .unwrap_or_else(|refused| panic!("{} {}: {refused}", object::kind(one), object::name(one)));
             moved.insert(object::uid(one).to_owned(), object::uid(&there).to_owned());
         }
         left = later;
@@ -67,12 +71,17 @@ async fn after_the_move_everything_is_found_again_and_nothing_made_twice() {
     let before = bed.world.machines().list();
     install(workload.store(), "vsphere").await;
     pause(bed.store(), &json!(true));
-    until(bed.store(), "every machine is paused", |store| machines(store).iter().all(|one| is_true(one, "Paused"))).await;
+    until(bed.store(), "every machine is paused", |store| machines(store).iter().all(|one| is_true(one, "Paused")))
+        .await;
     let objects = to_move(bed.store());
     carry(&objects, workload.store());
     forget(&objects, bed.store());
     assert!(machines(bed.store()).is_empty());
-    assert!(machines(workload.store()).iter().all(|one| one.get("status").is_none_or(|status| status.get("nodeRef").is_none())));
+    assert!(
+        machines(workload.store())
+            .iter()
+            .all(|one| one.get("status").is_none_or(|status| status.get("nodeRef").is_none()))
+    );
     pause(workload.store(), &Value::Null);
     until(workload.store(), "the cluster manages itself", |store| {
         let cluster = get(store, &CLUSTER, "prod").unwrap();
@@ -80,17 +89,33 @@ async fn after_the_move_everything_is_found_again_and_nothing_made_twice() {
     })
     .await;
     until(workload.store(), "etcd serves and the control plane is held no more", |store| {
-        text(&get(store, &ETCD_CLUSTER, "prod-etcd").unwrap(), "/status/endpoints").split(',').count() == 3 && !is_true(&get(store, &CONTROL_PLANE, "prod").unwrap(), "Paused")
+        text(&get(store, &ETCD_CLUSTER, "prod-etcd").unwrap(), "/status/endpoints").split(',').count() == 3
+            && !is_true(&get(store, &CONTROL_PLANE, "prod").unwrap(), "Paused")
     })
     .await;
-    let moved: BTreeSet<String> = names(&objects.iter().filter(|one| object::kind(one) == "Machine").cloned().collect::<Vec<_>>()).into_iter().collect();
+    let moved: BTreeSet<String> =
+        names(&objects.iter().filter(|one| object::kind(one) == "Machine").cloned().collect::<Vec<_>>())
+            .into_iter()
+            .collect();
     assert_eq!(names(&machines(workload.store())).into_iter().collect::<BTreeSet<_>>(), moved);
     assert_eq!(bed.world.machines().list(), before);
     assert_eq!(bed.world.machines().made(), 8);
     // The source had its controllers all the time and touched nothing.
     bed.world.drop_cluster(crate::behaviour::ClusterRole::Bootstrap, "prod").await;
-    workload.store().patch(&crate::behaviour::kinds::MACHINE_DEPLOYMENT, Some(NAMESPACE), "prod-md-0", &Patch::Merge(json!({"spec": {"replicas": 3}})), "test").unwrap();
-    until(workload.store(), "it scales itself", |store| machines(store).iter().filter(|one| text(one, "/status/phase") == "Running").count() == 9).await;
+    workload
+        .store()
+        .patch(
+            &crate::behaviour::kinds::MACHINE_DEPLOYMENT,
+            Some(NAMESPACE),
+            "prod-md-0",
+            &Patch::Merge(json!({"spec": {"replicas": 3}})),
+            "test",
+        )
+        .unwrap();
+    until(workload.store(), "it scales itself", |store| {
+        machines(store).iter().filter(|one| text(one, "/status/phase") == "Running").count() == 9
+    })
+    .await;
     assert_eq!(bed.world.machines().made(), 9);
 }
 
@@ -100,10 +125,21 @@ async fn a_machine_that_is_gone_is_told_from_one_that_is_there() {
     Sample::default().create(bed.store());
     bed.network().await;
     bed.available().await;
-    let worker = machines(bed.store()).into_iter().find(|one| text(one, "/metadata/labels/cluster.x-k8s.io~1deployment-name") == "prod-md-0").unwrap();
+    let worker = machines(bed.store())
+        .into_iter()
+        .find(|one| text(one, "/metadata/labels/cluster.x-k8s.io~1deployment-name") == "prod-md-0")
+        .unwrap();
     bed.world.machines().destroy(text(&worker, "/spec/providerID")).unwrap();
     let (kind, name) = (Kind::of("infrastructure.cluster.x-k8s.io", "VSphereMachine"), object::name(&worker));
-    bed.store().patch(&kind, Some(NAMESPACE), name, &Patch::Merge(json!({"metadata": {"annotations": {"look": "again"}}})), "test").unwrap();
+    bed.store()
+        .patch(
+            &kind,
+            Some(NAMESPACE),
+            name,
+            &Patch::Merge(json!({"metadata": {"annotations": {"look": "again"}}})),
+            "test",
+        )
+        .unwrap();
     until(bed.store(), "the loss is visible", |store| {
         let part = get(store, &kind, name).unwrap();
         part.pointer("/status/conditions").unwrap().to_string().contains("does not exist any more")

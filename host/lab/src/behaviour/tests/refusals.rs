@@ -19,6 +19,9 @@ fn refused(store: &Store, change: impl FnOnce(&mut Vec<Value>) -> usize) -> Stri
     apply(store, objects.swap_remove(index)).expect_err("it was taken").to_string()
 }
 
+/// A kind, what is broken in it, and what the refusal has to name.
+type Case = (&'static str, fn(&mut Value), &'static str);
+
 fn index(objects: &[Value], kind: &str) -> usize {
     objects.iter().position(|one| object::kind(one) == kind).unwrap()
 }
@@ -26,20 +29,52 @@ fn index(objects: &[Value], kind: &str) -> usize {
 #[tokio::test]
 async fn broken_objects_are_refused_by_schema_or_by_webhook() {
     let bed = Bed::new("vsphere", &[]).await;
-    let table: &[(&str, fn(&mut Value), &str)] = &[
-        ("Cluster", |one| { one["spec"].as_object_mut().unwrap().shift_remove("infrastructureRef"); }, "spec.infrastructureRef"),
+    let table: &[Case] = &[
+        (
+            "Cluster",
+            |one| {
+                one["spec"].as_object_mut().unwrap().shift_remove("infrastructureRef");
+            },
+            "spec.infrastructureRef",
+        ),
         ("Cluster", |one| one["spec"]["clusterNetwork"]["pods"]["cidrBlocks"] = json!(["nonsense"]), "CIDR"),
         ("Cluster", |one| one["spec"]["clusterNetwork"] = json!("flat"), "clusterNetwork"),
         ("KubeadmControlPlane", |one| one["spec"]["replicas"] = json!(2), "even number"),
         ("KubeadmControlPlane", |one| one["spec"]["version"] = json!("latest"), "semantic version"),
         ("KubeadmControlPlane", |one| one["spec"]["replicas"] = json!("three"), "spec.replicas"),
         ("KubeadmControlPlane", |one| one["spec"]["kubeadmConfigSpec"]["format"] = json!("floppy"), "format"),
-        ("KubeadmControlPlane", |one| { one["spec"].as_object_mut().unwrap().shift_remove("machineTemplate"); }, "machineTemplate"),
-        ("MachineDeployment", |one| one["spec"]["selector"]["matchLabels"] = json!({"no": "match"}), "must match spec.selector"),
-        ("MachineDeployment", |one| { one["spec"].as_object_mut().unwrap().shift_remove("clusterName"); }, "clusterName"),
-        ("VSphereMachineTemplate", |one| { one["spec"]["template"]["spec"].as_object_mut().unwrap().shift_remove("network"); }, "network"),
+        (
+            "KubeadmControlPlane",
+            |one| {
+                one["spec"].as_object_mut().unwrap().shift_remove("machineTemplate");
+            },
+            "machineTemplate",
+        ),
+        (
+            "MachineDeployment",
+            |one| one["spec"]["selector"]["matchLabels"] = json!({"no": "match"}),
+            "must match spec.selector",
+        ),
+        (
+            "MachineDeployment",
+            |one| {
+                one["spec"].as_object_mut().unwrap().shift_remove("clusterName");
+            },
+            "clusterName",
+        ),
+        (
+            "VSphereMachineTemplate",
+            |one| {
+                one["spec"]["template"]["spec"].as_object_mut().unwrap().shift_remove("network");
+            },
+            "network",
+        ),
         ("VSphereMachineTemplate", |one| one["spec"]["template"]["spec"]["cloneMode"] = json!("copy"), "cloneMode"),
-        ("VSphereMachineTemplate", |one| one["spec"]["template"]["spec"]["providerID"] = json!("x://1"), "cannot be set in templates"),
+        (
+            "VSphereMachineTemplate",
+            |one| one["spec"]["template"]["spec"]["providerID"] = json!("x://1"),
+            "cannot be set in templates",
+        ),
         ("VSphereCluster", |one| one["spec"]["identityRef"]["kind"] = json!("Password"), "identityRef.kind"),
         ("MachineHealthCheck", |one| one["spec"]["selector"] = json!({"matchLabels": {}}), "selector"),
         ("ClusterResourceSet", |one| one["spec"]["clusterSelector"] = json!({"matchLabels": {}}), "clusterSelector"),
@@ -75,14 +110,25 @@ async fn what_is_missing_is_said_in_conditions() {
         let list = one.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
         list.iter().any(|entry| text(entry, "/type") == name && text(entry, "/message").contains(words))
     };
-    until(bed.store(), "the control plane says what is missing", |store| get(store, &CONTROL_PLANE, "prod").is_some_and(|one| says(one, "ScalingUp", "VSphereMachineTemplate does not exist"))).await;
-    until(bed.store(), "the workers say what is missing", |store| get(store, &MACHINE_DEPLOYMENT, "prod-md-0").is_some_and(|one| says(one, "ScalingUp", "does not exist"))).await;
+    until(bed.store(), "the control plane says what is missing", |store| {
+        get(store, &CONTROL_PLANE, "prod")
+            .is_some_and(|one| says(one, "ScalingUp", "VSphereMachineTemplate does not exist"))
+    })
+    .await;
+    until(bed.store(), "the workers say what is missing", |store| {
+        get(store, &MACHINE_DEPLOYMENT, "prod-md-0").is_some_and(|one| says(one, "ScalingUp", "does not exist"))
+    })
+    .await;
     assert!(machines(bed.store()).is_empty());
     let mut lost = find(&mut Sample::default().objects(), "Cluster").clone();
     lost["metadata"]["name"] = json!("lost");
     lost["spec"]["infrastructureRef"]["name"] = json!("lost");
     apply(bed.store(), lost).unwrap();
-    until(bed.store(), "a cluster without its infrastructure says so", |store| get(store, &CLUSTER, "lost").is_some_and(|one| says(one, "InfrastructureReady", "VSphereCluster does not exist"))).await;
+    until(bed.store(), "a cluster without its infrastructure says so", |store| {
+        get(store, &CLUSTER, "lost")
+            .is_some_and(|one| says(one, "InfrastructureReady", "VSphereCluster does not exist"))
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -90,9 +136,17 @@ async fn nothing_happens_where_nothing_is_installed() {
     let world = world(&[], 0.0);
     let cluster = world.start_bootstrap("prod", "v1.34.6").await.unwrap();
     apply_file(cluster.store(), "cert-manager.yaml");
-    until(cluster.store(), "cert-manager is available", |store| store.list(&DEPLOYMENT, Some("cert-manager"), &LabelSelector::everything()).iter().all(|one| is_true(one, "Available"))).await;
+    until(cluster.store(), "cert-manager is available", |store| {
+        store
+            .list(&DEPLOYMENT, Some("cert-manager"), &LabelSelector::everything())
+            .iter()
+            .all(|one| is_true(one, "Available"))
+    })
+    .await;
     let sample = Sample::default();
-    assert!(apply(cluster.store(), sample.control_plane_object()).unwrap_err().to_string().contains("no matches for kind"));
+    assert!(
+        apply(cluster.store(), sample.control_plane_object()).unwrap_err().to_string().contains("no matches for kind")
+    );
 }
 
 #[tokio::test]
@@ -106,9 +160,22 @@ async fn a_provider_that_crashes_never_becomes_available_and_its_webhooks_refuse
         all.len() == 3 && all.iter().all(|one| is_true(one, "Available"))
     })
     .await;
-    until(store, "the webhook has its authority", |store| store.get(&crate::behaviour::kinds::VALIDATING, None, "cert-manager-webhook").unwrap().pointer("/webhooks/0/clientConfig/caBundle").is_some()).await;
+    until(store, "the webhook has its authority", |store| {
+        store
+            .get(&crate::behaviour::kinds::VALIDATING, None, "cert-manager-webhook")
+            .unwrap()
+            .pointer("/webhooks/0/clientConfig/caBundle")
+            .is_some()
+    })
+    .await;
     apply_file(store, "cluster-api-core.yaml");
-    until(store, "the pod crashes", |store| store.list(&POD, Some("capi-system"), &LabelSelector::everything()).iter().any(|pod| pod.to_string().contains("CrashLoopBackOff"))).await;
+    until(store, "the pod crashes", |store| {
+        store
+            .list(&POD, Some("capi-system"), &LabelSelector::everything())
+            .iter()
+            .any(|pod| pod.to_string().contains("CrashLoopBackOff"))
+    })
+    .await;
     apply(store, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": NAMESPACE}})).unwrap();
     let cluster_object = find(&mut Sample::default().objects(), "Cluster").clone();
     let message = apply(store, cluster_object).unwrap_err().to_string();
