@@ -77,6 +77,11 @@ pub(super) fn difference(wanted: &Value, there: &Value) -> Option<String> {
                 annotations.shift_remove(MARK);
                 annotations.shift_remove(ADOPTED);
             }
+            // A set: a controller may add its own, also before it looks whether it is paused.
+            if let Some(finalizers) = value.as_array() {
+                value =
+                    finalizers.iter().filter_map(Value::as_str).map(|f| (f.to_owned(), Value::Bool(true))).collect();
+            }
             if !value.is_null() {
                 map.insert(format!("metadata.{part}"), value);
             }
@@ -122,6 +127,13 @@ fn empty(value: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_finalizer_more_is_no_difference_and_one_less_is() {
+        let with = |finalizers: &[&str]| json!({"metadata": {"finalizers": finalizers}});
+        assert_eq!(difference(&with(&["a"]), &with(&["b", "a"])), None);
+        assert_eq!(difference(&with(&["a", "b"]), &with(&["b"])).as_deref(), Some("metadata.finalizers.a"));
+    }
 
     #[test]
     fn the_target_may_know_more_but_not_less() {

@@ -150,8 +150,10 @@ impl Found {
                     .and_then(|n| n.rsplit_once('-'))
                     .is_some_and(|(of, what)| of == cluster && SECRETS_BY_NAME.contains(&what));
             let ours = !movable.global && orphan && (labelled == Some(cluster) || (named && labelled.is_none()));
-            if ours || self.applied_to(object, root) {
+            if ours {
                 self.take_softly(uid, root, true, &children, &mut members);
+            } else if let Some(alone) = self.applied_to(object, root) {
+                self.take_softly(uid, root, alone, &children, &mut members);
             } else if (movable.forced || is_forced(object)) && orphan && labelled.is_none_or(|of| of == cluster) {
                 // It may serve other clusters too: it goes along, and stays.
                 self.take(uid, movable.global || labelled == Some(cluster), &children, &mut members);
@@ -221,16 +223,19 @@ impl Found {
             .map(|(uid, _)| uid.clone())
     }
 
-    /// Whether a ClusterResourceSet selects the cluster.
-    fn applied_to(&self, object: &Value, root: &str) -> bool {
+    /// Whether a ClusterResourceSet selects the cluster, and if so, whether it selects no other.
+    fn applied_to(&self, object: &Value, root: &str) -> Option<bool> {
         if text(object, "/kind") != Some("ClusterResourceSet") {
-            return false;
+            return None;
         }
-        let Some((_, cluster)) = self.nodes.get(root) else { return false };
-        let Some(wanted) = object.pointer("/spec/clusterSelector/matchLabels").and_then(Value::as_object) else {
-            return false;
-        };
-        !wanted.is_empty() && wanted.iter().all(|(key, value)| label(cluster, key) == value.as_str())
+        let wanted = object.pointer("/spec/clusterSelector/matchLabels").and_then(Value::as_object)?;
+        let selects = |cluster: &Value| wanted.iter().all(|(key, value)| label(cluster, key) == value.as_str());
+        let (_, cluster) = self.nodes.get(root)?;
+        if wanted.is_empty() || !selects(cluster) {
+            return None;
+        }
+        let others = self.nodes.iter().filter(|(uid, (_, o))| *uid != root && is_cluster(o));
+        Some(!others.into_iter().any(|(_, (_, other))| selects(other)))
     }
 
     /// Members with an owner that is no member.

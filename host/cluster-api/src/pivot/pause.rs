@@ -35,6 +35,9 @@ pub(super) async fn pause(
     Ok(())
 }
 
+/// ClusterResourceSets serve many clusters: the pause of one is none of theirs, and they never say that they saw it.
+const ADDONS: &str = "addons.cluster.x-k8s.io";
+
 /// Waits until every controller of the source has seen the pause. Those that can't say so are started anew: what they do
 /// after that, they do having seen it.
 pub(super) async fn at_rest(
@@ -46,7 +49,7 @@ pub(super) async fn at_rest(
 ) -> Result<(), Error> {
     let (mut telling, mut mute) = (BTreeMap::<TypeRef, BTreeSet<String>>::new(), BTreeSet::new());
     let root = cluster_id(&options.namespace, &options.cluster);
-    for node in graph.nodes().filter(|n| !n.global && !is_class(n)) {
+    for node in graph.nodes().filter(|n| !n.global && !is_class(n) && n.id.kind.group() != ADDONS) {
         if condition(&node.object, "Paused").is_some() || node.id.versionless() == root.versionless() {
             telling.entry(node.id.kind.clone()).or_default().insert(node.id.name.clone());
         } else if node.object.get("status").is_some_and(|s| !s.is_null()) {

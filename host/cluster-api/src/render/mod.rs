@@ -16,7 +16,7 @@ mod node;
 mod proxy;
 mod workers;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use kedge_spec::DefaultedSpec;
 use kedge_spec::provider::{Contributions, Description, Placement};
@@ -142,9 +142,11 @@ impl Manifests {
     /// The text of each file, in the order in which files first occur.
     pub fn files(&self) -> Vec<(String, String)> {
         let mut files: Vec<(String, String)> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
         for rendered in &self.objects {
             let document = kedge_spec::yaml_document(&rendered.object);
-            match files.iter_mut().find(|(name, _)| *name == rendered.file_name) {
+            let place = *places.entry(&rendered.file_name).or_insert(files.len());
+            match files.get_mut(place) {
                 Some((_, text)) => {
                     text.push_str("---\n");
                     text.push_str(&document);

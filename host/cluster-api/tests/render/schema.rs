@@ -78,12 +78,11 @@ pub(crate) fn misfits(value: &Value, schema: &Value, at: &str) -> Vec<String> {
                 wrong.extend(misfits(inner, &schema["items"], &format!("{at}[{index}]")));
             }
         }
-        Value::String(text) => {
+        Value::String(text)
             if limit("minLength").is_some_and(|least| text.len() < least)
-                || limit("maxLength").is_some_and(|most| text.len() > most)
-            {
-                wrong.push(format!("{at}: {} characters", text.len()));
-            }
+                || limit("maxLength").is_some_and(|most| text.len() > most) =>
+        {
+            wrong.push(format!("{at}: {} characters", text.len()));
         }
         _ => {}
     }

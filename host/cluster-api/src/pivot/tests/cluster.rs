@@ -10,7 +10,7 @@ const CORE: &str = "cluster.x-k8s.io/v1beta2";
 const INFRA: &str = "infrastructure.cluster.x-k8s.io/v1beta1";
 
 /// Kind, group and version, whether it has no namespaces.
-const KINDS: [(&str, &str, bool); 14] = [
+const KINDS: [(&str, &str, bool); 15] = [
     ("Cluster", CORE, false),
     ("Machine", CORE, false),
     ("MachineSet", CORE, false),
@@ -21,6 +21,7 @@ const KINDS: [(&str, &str, bool); 14] = [
     ("KubeadmConfigTemplate", "bootstrap.cluster.x-k8s.io/v1beta2", false),
     ("EtcdadmCluster", "etcdcluster.cluster.x-k8s.io/v1beta1", false),
     ("EtcdadmConfig", "bootstrap.cluster.x-k8s.io/v1beta1", false),
+    ("ClusterResourceSet", "addons.cluster.x-k8s.io/v1beta2", false),
     ("ThingCluster", INFRA, false),
     ("ThingMachine", INFRA, false),
     ("ThingMachineTemplate", INFRA, false),

@@ -40,6 +40,8 @@ pub(super) struct World {
     pub(super) violations: Vec<String>,
     /// Paused is never observed, to test giving up.
     pub(super) deaf: bool,
+    /// Somebody on the target changes this object as soon as it is made.
+    pub(super) tampered: Option<&'static str>,
 }
 
 #[derive(Clone)]
@@ -237,8 +239,12 @@ impl Side for Fake {
             let mut object = object.clone();
             object["metadata"]["uid"] = json!(format!("{}-{}", ["source", "target"][index], world.next));
             object["metadata"]["generation"] = json!(1);
-            world.stores[index].insert(id.versionless(), object.clone());
-            Ok(object)
+            let answer = object.clone();
+            if world.tampered == Some(id.name.as_str()) {
+                object["data"]["tls.key"] = json!("b3RoZXI=");
+            }
+            world.stores[index].insert(id.versionless(), object);
+            Ok(answer)
         })
     }
 

@@ -194,3 +194,65 @@ async fn an_equal_object_on_the_target_is_taken_over_and_a_different_one_is_an_e
         }
     }
 }
+
+/// Their controller never says that it has seen the pause of a cluster: they serve many.
+#[tokio::test]
+async fn resource_sets_go_along_and_leave_the_source_only_if_they_serve_no_other() {
+    let (from, to) = pair();
+    management(&from);
+    management(&to);
+    cluster::cluster(&from, "prod", 1, &[], 0);
+    cluster::cluster(&from, "other", 1, &[], 0);
+    for name in ["prod", "other"] {
+        from.change("Cluster", name, |o| o["metadata"]["labels"]["cni"] = json!("thing"));
+    }
+    let make = cluster::Make { side: &from, cluster: "prod" };
+    for (name, selector) in [("shared", json!({"cni": "thing"})), ("own", json!({CLUSTER_LABEL: "prod"}))] {
+        let set = make.object(
+            "ClusterResourceSet",
+            name,
+            &[],
+            json!({
+                "metadata": {"labels": {CLUSTER_LABEL: null}},
+                "spec": {"clusterSelector": {"matchLabels": selector}},
+                "status": {"conditions": [{"type": "Paused", "status": "False"}]},
+            }),
+        );
+        let no_label = json!({"metadata": {"labels": {CLUSTER_LABEL: null}}, "data": {"a": "b"}});
+        make.object("ConfigMap", &format!("{name}-content"), &[("ClusterResourceSet", name, &set)], no_label);
+    }
+    run(&from, &to, folder().path(), true).await.unwrap();
+    for name in ["shared", "own"] {
+        assert!(to.find("ClusterResourceSet", name).is_some());
+        assert_eq!(owners(&to)[&format!("ConfigMap {NAMESPACE}/{name}-content")].len(), 1);
+        assert_eq!(from.find("ClusterResourceSet", name).is_some(), name == "shared");
+        assert_eq!(from.find("ConfigMap", &format!("{name}-content")).is_some(), name == "shared");
+    }
+}
+
+/// Nothing is committed, let alone deleted, unless all is on the target as it was on the source.
+#[tokio::test]
+async fn what_is_on_the_target_is_read_back_and_compared() {
+    let (from, to) = pair();
+    management(&from);
+    management(&to);
+    cluster::cluster(&from, "prod", 1, &[1], 0);
+    let before = content(&from);
+    to.world.lock().unwrap().tampered = Some("prod-ca");
+    let folder = folder();
+    let error = run(&from, &to, folder.path(), true).await.unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "not all is on the target as it was on the source:\n  - Secret eksa-system/prod-ca has another `data.tls.key`"
+    );
+    assert!(error.help().contains("nothing was deleted"));
+    assert_eq!(content(&from), before);
+    assert!(flag(&to.find("Cluster", "prod").unwrap(), "/spec/paused"));
+    to.world.lock().unwrap().tampered = None;
+    let again = run(&from, &to, folder.path(), true).await.unwrap_err();
+    assert!(again.to_string().contains("this move made it, and somebody changed it since"), "{again}");
+    Pivot::between(&from, &to, options(folder.path(), true)).roll_back(&NoProgress).await.unwrap();
+    assert!(names(&to).is_empty());
+    run(&from, &to, folder.path(), true).await.unwrap();
+    assert_eq!(content(&to), before);
+}
