@@ -1,4 +1,5 @@
 //! The simulated Kubernetes API over TLS, with a plain HTTP client.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test ends where something is missing")]
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -40,6 +40,7 @@ fn owner(name: &str, applies: bool) -> Owner {
     Owner { manager: name.to_owned(), applies, api_version: "example.com/v1".to_owned(), subresource: String::new() }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "the specs are written where they are used")]
 fn object(spec: Value) -> Value {
     json!({"apiVersion": "example.com/v1", "kind": "Widget", "metadata": {"name": "a"}, "spec": spec})
 }

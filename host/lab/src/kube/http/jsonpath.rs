@@ -39,8 +39,7 @@ pub(super) fn all(value: &Value, path: &str) -> Vec<Value> {
                             Some(Value::String(text)) => text == wanted,
                             Some(Value::Bool(flag)) => wanted == if *flag { "true" } else { "false" },
                             Some(Value::Number(number)) => wanted.parse().ok().as_ref() == Some(number),
-                            Some(_) => false,
-                            None => false,
+                            _ => false,
                         }
                     }));
                 }

@@ -244,6 +244,7 @@ impl Store {
     ///
     /// # Errors
     /// What the API would answer.
+    #[expect(clippy::needless_pass_by_value, reason = "as with `create`, the object is handed over")]
     pub fn update(&self, value: Value) -> Result<Value, ApiError> {
         self.replace(&value, false)
     }
@@ -252,6 +253,7 @@ impl Store {
     ///
     /// # Errors
     /// What the API would answer.
+    #[expect(clippy::needless_pass_by_value, reason = "as with `create`, the object is handed over")]
     pub fn update_status(&self, value: Value) -> Result<Value, ApiError> {
         self.replace(&value, true)
     }
