@@ -79,6 +79,8 @@ pub struct World {
     machines: Machines,
     clusters: Mutex<BTreeMap<(ClusterRole, String), Slot>>,
     nodes: broadcast::Sender<String>,
+    /// Held while a bootstrap cluster starts: two who ask for the same one get one.
+    starting: tokio::sync::Mutex<()>,
 }
 
 impl fmt::Debug for World {
@@ -93,7 +95,16 @@ impl World {
     pub fn new(options: WorldOptions) -> Arc<Self> {
         let WorldOptions { pace, faults, listen, clock } = options;
         let (nodes, _) = broadcast::channel(1024);
-        Arc::new(Self { pace, faults, listen, clock, machines: Machines::default(), clusters: Mutex::default(), nodes })
+        Arc::new(Self {
+            pace,
+            faults,
+            listen,
+            clock,
+            machines: Machines::default(),
+            clusters: Mutex::default(),
+            nodes,
+            starting: tokio::sync::Mutex::default(),
+        })
     }
 
     /// How fast simulated time runs.
@@ -146,6 +157,7 @@ impl World {
     /// # Errors
     /// If its API cannot listen.
     pub async fn start_bootstrap(self: &Arc<Self>, name: &str, version: &str) -> Result<KubeCluster, LabError> {
+        let _one = self.starting.lock().await;
         if let Some(there) = self.cluster(ClusterRole::Bootstrap, name) {
             return Ok(there);
         }
@@ -164,6 +176,7 @@ impl World {
         version: &str,
         ca: Option<CertificateAuthority>,
     ) -> Result<KubeCluster, LabError> {
+        let _one = self.starting.lock().await;
         if let Some(there) = self.cluster(ClusterRole::Workload, name) {
             return Ok(there);
         }
