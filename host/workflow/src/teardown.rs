@@ -35,6 +35,9 @@ pub mod delete_id {
 const PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
+/// Tells the controllers to leave an object alone.
+const HELD: &str = "cluster.x-k8s.io/paused";
+
 /// The steps of a delete, in their order.
 pub fn delete(temporary: bool) -> Steps<Run> {
     vec![
@@ -89,33 +92,51 @@ impl Step<Run> for SettleMove {
         if !records.ever_started(Operation::Create, id::MOVE) || records.ever_started(Operation::Delete, delete_id::MOVE_BACK) {
             return Ok(true);
         }
-        let Some(bootstrap) = bootstrap_with_cluster(run).await? else { return Ok(true) };
-        if pivot::settled_on(&bootstrap, NAMESPACE, run.name()).await? {
-            return Ok(true);
-        }
-        match manager(run).await? {
-            Some(workload) => Ok(pivot::settled_on(&workload, NAMESPACE, run.name()).await?),
-            None => Ok(false),
+        match bootstrap_with_cluster(run).await? {
+            None => Ok(true),
+            Some(bootstrap) => Ok(pivot::settled_on(&bootstrap, NAMESPACE, run.name()).await?),
         }
     }
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
         let bootstrap = run.bootstrap().await?;
+        let progress = run.progress(self.id());
+        let progress: &dyn Progress = progress.as_ref();
         let Some(workload) = run.workload_if_there().await? else {
             // Nobody is there to be undone: the bootstrap cluster has all objects and goes on with them.
             bootstrap.patch(&run.cluster_id(), &json!({"spec": {"paused": null}})).await?;
-            return Ok(());
+            return settles(run, &bootstrap, progress).await;
         };
-        let progress = run.progress(self.id());
         let options = moving(run, "create", !run.driver.temporary())?;
-        let pivot = Pivot::new(&bootstrap, &workload, options.clone());
-        match pivot.roll_back(progress.as_ref()).await {
-            Ok(()) => Ok(()),
+        let pivot = Pivot::new(&bootstrap, &workload, options);
+        match pivot.roll_back(progress).await {
+            Ok(()) => return settles(run, &bootstrap, progress).await,
             // Past its commit, a move can only be finished.
-            Err(ApiError::Pivot { .. }) => Ok(Pivot::new(&bootstrap, &workload, options).run(progress.as_ref()).await?),
-            Err(error) => Err(error.into()),
+            Err(ApiError::Pivot { .. }) => pivot.run(progress).await?,
+            Err(error) => return Err(error.into()),
         }
+        if run.driver.temporary() {
+            // What is left on it is a copy that nobody works on, and in the way of the move back.
+            run.driver.delete(run.name()).await?;
+            run.forget_bootstrap().await;
+        }
+        Ok(())
     }
+}
+
+/// Waits until the controllers of a management cluster work on the cluster again.
+async fn settles(run: &Run, api: &Api, progress: &dyn Progress) -> Result<(), Failure> {
+    let (begun, bound) = (Instant::now(), run.bound(run.options.timeouts.pivot).duration());
+    let title = run.cluster_id().to_string();
+    progress.waiting(&title, "its controllers to take it up again");
+    while !pivot::settled_on(api, NAMESPACE, run.name()).await? {
+        if begun.elapsed() + PAUSE > bound {
+            let remedy = "look at the log of the Cluster API controllers on the bootstrap cluster; then run the same command again";
+            return Err(Failure::new(format!("{title} is still paused on the bootstrap cluster"), remedy).about(title));
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+    Ok(())
 }
 
 fn moving(run: &Run, name: &str, delete_source: bool) -> Result<PivotOptions, Failure> {
@@ -263,6 +284,12 @@ impl Step<Run> for DeleteCluster {
         let api = run.bootstrap().await?;
         let progress = run.progress(self.id());
         api.delete(&run.cluster_id(), None).await?;
+        // A control plane is held while its etcd is not known to serve, as it is just after a move and at the beginning of
+        // a create. One that goes away has nothing to be held for, and a held one would never go.
+        let control_plane = ObjectId::namespaced(kinds::CONTROL_PLANE, NAMESPACE, run.name());
+        if api.get(&control_plane).await?.is_some() {
+            api.patch(&control_plane, &json!({"metadata": {"annotations": {HELD: null}}})).await?;
+        }
         gone(run, &api, progress.as_ref()).await?;
         if !run.driver.temporary() {
             leftovers(run, &api).await?;
@@ -276,7 +303,7 @@ async fn gone(run: &Run, api: &Api, progress: &dyn Progress) -> Result<(), Failu
     let (begun, bound) = (Instant::now(), run.bound(run.options.timeouts.deletion).duration());
     let selector = format!("{}={}", readiness::CLUSTER_LABEL, run.name());
     let title = run.cluster_id().to_string();
-    let mut pause = PAUSE;
+    let (mut pause, mut said) = (PAUSE, String::new());
     loop {
         if !run.has_cluster(api).await? {
             return Ok(());
@@ -292,7 +319,10 @@ async fn gone(run: &Run, api: &Api, progress: &dyn Progress) -> Result<(), Failu
             let remedy = "look at the Machine objects and their infrastructure objects on the bootstrap cluster for what holds them; then run the same command again";
             return Err(Failure::new(message, remedy).about(title));
         }
-        progress.waiting(&title, &sentence);
+        if sentence != said {
+            progress.waiting(&title, &sentence);
+            said = sentence;
+        }
         tokio::time::sleep(pause).await;
         pause = (pause * 3 / 2).min(LONGEST_PAUSE);
     }

@@ -18,16 +18,18 @@ const TRANSCRIPT: &str = include_str!("transcript.txt");
 #[derive(Default)]
 struct Heard {
     events: Mutex<Vec<Event>>,
-    /// Asks the run to stop when this step begins.
+    /// Asks the run to stop when this step begins, or an object of this kind is awaited.
     stop_at: Mutex<Option<(&'static str, Interrupter)>>,
 }
 
 impl Reporter for Heard {
     fn event(&self, event: Event) {
-        if let (Event::StepStarted { id, .. }, Some((step, interrupter))) = (&event, &*self.stop_at.lock().unwrap())
-            && id == step
-        {
-            interrupter.interrupt();
+        if let Some((place, interrupter)) = &*self.stop_at.lock().unwrap() {
+            match &event {
+                Event::StepStarted { id, .. } if id == place => interrupter.interrupt(),
+                Event::Waiting { object, .. } if object.starts_with(place) => interrupter.interrupt(),
+                _ => {}
+            }
         }
         if std::env::var_os("KEDGE_TEST_VERBOSE").is_some() {
             eprintln!("{event:?}");
@@ -64,6 +66,7 @@ fn options(home: &Path, spec: &str, lab: &Lab) -> Options {
         .map(|(server, at)| (server.clone(), EndpointOverride { address: at.address, ca_pem: at.ca_pem.clone() }))
         .collect();
     options.bootstrap = Some(Arc::new(driver(lab)));
+    options.timeouts.pivot = std::time::Duration::from_secs(60);
     let credentials = connection.credentials;
     options.environment = Arc::new(move |name| credentials.get(name).cloned());
     options
@@ -81,7 +84,7 @@ fn cluster(spec: &str) -> String {
 }
 
 async fn create(options: &Options, heard: &Arc<Heard>) -> kedge_workflow::outcome::CreateOutcome {
-    commands::create(options, heard.clone()).await.unwrap_or_else(|e| panic!("{}", words(&e)))
+    commands::create(options, heard.clone()).await.unwrap_or_else(|e| panic!("{}\n{}", words(&e), found(&e)))
 }
 
 async fn creates(spec: &str) {
@@ -221,14 +224,22 @@ async fn deletes(spec: &str, stop_create_at: Option<&'static str>) {
         }
     }
     let heard = Arc::new(Heard::default());
-    let deleting = options(home.path(), spec, &lab);
-    let outcome = commands::delete(&deleting, Some(&name), heard.clone()).await.unwrap_or_else(|e| panic!("{}", words(&e)));
+    let mut deleting = options(home.path(), spec, &lab);
+    deleting.timeouts.deletion = std::time::Duration::from_secs(60);
+    let outcome = commands::delete(&deleting, Some(&name), heard.clone()).await;
+    let outcome = outcome.unwrap_or_else(|e| panic!("{stop_create_at:?}: {}\n{}", words(&e), found(&e)));
     assert_eq!(heard.lines().last().unwrap(), "🎉 Cluster deleted!", "{outcome:?}");
     assert!(!home.path().join(&name).exists(), "nothing stays");
     assert!(driver(&lab).find(&name).await.unwrap().is_none());
     let error = commands::delete(&deleting, Some(&name), Arc::new(Heard::default())).await.unwrap_err();
     assert_eq!(error.exit_code(), 3, "{}", words(&error));
     lab.stop().await;
+}
+
+/// What the diagnosis of a failed step found.
+fn found(error: &WorkflowError) -> String {
+    let WorkflowError::Step { diagnosis: Some(path), .. } = error else { return String::new() };
+    std::fs::read_to_string(path.join("bootstrap-conditions.txt")).unwrap_or_default()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -238,7 +249,7 @@ async fn a_running_cluster_is_deleted() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn half_made_clusters_are_deleted() {
-    for step in ["bootstrap-cluster", "provider-setup", "networking", "move", "eksa-components"] {
+    for step in ["bootstrap-cluster", "provider-setup", "EtcdadmCluster", "networking", "move", "eksa-components"] {
         deletes(SPECS[2], Some(step)).await;
     }
 }
