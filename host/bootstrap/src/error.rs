@@ -49,9 +49,7 @@ pub enum BootstrapError {
         source: reqwest::Error,
     },
     /// The service answered, and the answer is no.
-    #[error(
-        "the bootstrap service `{url}` refused to {action} the bootstrap cluster of `{cluster}`: {reason}"
-    )]
+    #[error("the bootstrap service `{url}` refused to {action} the bootstrap cluster of `{cluster}`: {reason}")]
     Refused {
         /// The service.
         url: String,

@@ -17,19 +17,13 @@ impl Existing {
     /// From the text of a kubeconfig. `origin` says in messages where it came from.
     pub fn new(origin: &str, kubeconfig: &str) -> Result<Self, BootstrapError> {
         check(origin, kubeconfig)?;
-        Ok(Self {
-            bootstrap: Bootstrap {
-                kubeconfig: kubeconfig.to_owned(),
-            },
-        })
+        Ok(Self { bootstrap: Bootstrap { kubeconfig: kubeconfig.to_owned() } })
     }
 
     /// From a kubeconfig file.
     pub fn from_file(path: &Path) -> Result<Self, BootstrapError> {
-        let text = std::fs::read_to_string(path).map_err(|source| BootstrapError::Unreadable {
-            path: path.to_owned(),
-            source,
-        })?;
+        let text = std::fs::read_to_string(path)
+            .map_err(|source| BootstrapError::Unreadable { path: path.to_owned(), source })?;
         Self::new(&format!("`{}`", path.display()), &text)
     }
 }
@@ -59,10 +53,7 @@ impl Driver for Existing {
 
 /// Finds out now what would otherwise be found out in the middle of a create.
 pub(crate) fn check(origin: &str, text: &str) -> Result<(), BootstrapError> {
-    let wrong = |reason: String| BootstrapError::Kubeconfig {
-        origin: origin.to_owned(),
-        reason,
-    };
+    let wrong = |reason: String| BootstrapError::Kubeconfig { origin: origin.to_owned(), reason };
     let config = Kubeconfig::from_yaml(text).map_err(|source| wrong(source.to_string()))?;
     let current = config.current_context.as_deref().unwrap_or_default();
     let context = config.contexts.iter().find(|c| c.name == current);
@@ -73,15 +64,9 @@ pub(crate) fn check(origin: &str, text: &str) -> Result<(), BootstrapError> {
         }));
     };
     let cluster = config.clusters.iter().find(|c| c.name == context.cluster);
-    let server = cluster
-        .and_then(|c| c.cluster.as_ref())
-        .and_then(|c| c.server.as_deref())
-        .unwrap_or_default();
+    let server = cluster.and_then(|c| c.cluster.as_ref()).and_then(|c| c.server.as_deref()).unwrap_or_default();
     if server.is_empty() {
-        return Err(wrong(format!(
-            "the cluster `{}` of its current context has no server",
-            context.cluster
-        )));
+        return Err(wrong(format!("the cluster `{}` of its current context has no server", context.cluster)));
     }
     Ok(())
 }
@@ -99,20 +84,14 @@ mod tests {
         assert_eq!(driver.find("prod").await.unwrap().unwrap().kubeconfig, GOOD);
         assert_eq!(driver.create("prod").await.unwrap().kubeconfig, GOOD);
         driver.delete("prod").await.unwrap();
-        assert!(
-            driver.find("prod").await.unwrap().is_some(),
-            "a cluster that was there before is there after"
-        );
+        assert!(driver.find("prod").await.unwrap().is_some(), "a cluster that was there before is there after");
     }
 
     #[test]
     fn says_what_is_wrong_with_a_kubeconfig() {
         for (text, expected) in [
             ("", "no current context"),
-            (
-                "current-context: b\ncontexts: []\n",
-                "`b` is not among its contexts",
-            ),
+            ("current-context: b\ncontexts: []\n", "`b` is not among its contexts"),
             (
                 "current-context: a\ncontexts:\n- name: a\n  context: {cluster: c, user: u}\n",
                 "the cluster `c` of its current context has no server",
@@ -120,20 +99,14 @@ mod tests {
             ("a: [", ""),
         ] {
             let error = Existing::new("`x.yaml`", text).unwrap_err().to_string();
-            assert!(
-                error.starts_with("`x.yaml` is not a kubeconfig") && error.contains(expected),
-                "{error}"
-            );
+            assert!(error.starts_with("`x.yaml` is not a kubeconfig") && error.contains(expected), "{error}");
         }
     }
 
     #[test]
     fn a_missing_file_is_named() {
         let error = Existing::from_file(Path::new("/nonexistent/kubeconfig")).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "the kubeconfig `/nonexistent/kubeconfig` can't be read"
-        );
+        assert_eq!(error.to_string(), "the kubeconfig `/nonexistent/kubeconfig` can't be read");
         assert!(error.remedy().contains("/nonexistent/kubeconfig"));
     }
 }

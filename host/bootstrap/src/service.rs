@@ -31,9 +31,7 @@ pub struct Service {
 // The token is a credential.
 impl std::fmt::Debug for Service {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("Service")
-            .field("url", &self.url.as_str())
-            .finish_non_exhaustive()
+        out.debug_struct("Service").field("url", &self.url.as_str()).finish_non_exhaustive()
     }
 }
 
@@ -51,18 +49,12 @@ struct Complaint {
 impl Service {
     /// A service at `url`, whose certificate an authority of `ca_pem` has signed.
     pub fn new(url: &str, token: impl Into<String>, ca_pem: &str) -> Result<Self, BootstrapError> {
-        let address = |reason: String| BootstrapError::Address {
-            url: url.to_owned(),
-            reason,
-        };
+        let address = |reason: String| BootstrapError::Address { url: url.to_owned(), reason };
         let parsed = Url::parse(url).map_err(|e| address(e.to_string()))?;
         if parsed.scheme() != "https" || parsed.host().is_none() {
             return Err(address("it is not an `https://` address".into()));
         }
-        let tls = tls(ca_pem).map_err(|reason| BootstrapError::Authority {
-            url: url.to_owned(),
-            reason,
-        })?;
+        let tls = tls(ca_pem).map_err(|reason| BootstrapError::Authority { url: url.to_owned(), reason })?;
         let client = reqwest::Client::builder()
             .tls_backend_preconfigured(tls)
             .https_only(true)
@@ -72,11 +64,7 @@ impl Service {
             .timeout(PATIENCE)
             .build()
             .map_err(|e| address(e.to_string()))?;
-        Ok(Self {
-            url: parsed,
-            token: token.into(),
-            client,
-        })
+        Ok(Self { url: parsed, token: token.into(), client })
     }
 
     async fn call(
@@ -89,26 +77,14 @@ impl Service {
         if let Ok(mut path) = target.path_segments_mut() {
             path.pop_if_empty().extend(["v1", "bootstrap", cluster]);
         }
-        let unreachable = |source| BootstrapError::Unreachable {
-            url: self.url.to_string(),
-            source,
-        };
-        let mut answer = self
-            .client
-            .request(method, target)
-            .bearer_auth(&self.token)
-            .send()
-            .await
-            .map_err(unreachable)?;
+        let unreachable = |source| BootstrapError::Unreachable { url: self.url.to_string(), source };
+        let mut answer =
+            self.client.request(method, target).bearer_auth(&self.token).send().await.map_err(unreachable)?;
         let status = answer.status();
         let mut body = Vec::new();
         while let Some(piece) = answer.chunk().await.map_err(unreachable)? {
             if body.len() + piece.len() > LARGEST_ANSWER {
-                return Err(self.refused(
-                    action,
-                    cluster,
-                    format!("its answer is larger than {LARGEST_ANSWER} bytes"),
-                ));
+                return Err(self.refused(action, cluster, format!("its answer is larger than {LARGEST_ANSWER} bytes")));
             }
             body.extend_from_slice(&piece);
         }
@@ -121,31 +97,15 @@ impl Service {
         Ok(Some(String::from_utf8_lossy(&body).into_owned()))
     }
 
-    fn bootstrap(
-        &self,
-        action: &'static str,
-        cluster: &str,
-        body: &str,
-    ) -> Result<Bootstrap, BootstrapError> {
-        let answer: Answer = serde_json::from_str(body).map_err(|_| {
-            self.refused(action, cluster, "its answer holds no `kubeconfig`".into())
-        })?;
-        existing::check(
-            &format!("what the bootstrap service `{}` handed out", self.url),
-            &answer.kubeconfig,
-        )?;
-        Ok(Bootstrap {
-            kubeconfig: answer.kubeconfig,
-        })
+    fn bootstrap(&self, action: &'static str, cluster: &str, body: &str) -> Result<Bootstrap, BootstrapError> {
+        let answer: Answer = serde_json::from_str(body)
+            .map_err(|_| self.refused(action, cluster, "its answer holds no `kubeconfig`".into()))?;
+        existing::check(&format!("what the bootstrap service `{}` handed out", self.url), &answer.kubeconfig)?;
+        Ok(Bootstrap { kubeconfig: answer.kubeconfig })
     }
 
     fn refused(&self, action: &'static str, cluster: &str, reason: String) -> BootstrapError {
-        BootstrapError::Refused {
-            url: self.url.to_string(),
-            action,
-            cluster: cluster.to_owned(),
-            reason,
-        }
+        BootstrapError::Refused { url: self.url.to_string(), action, cluster: cluster.to_owned(), reason }
     }
 }
 
@@ -161,22 +121,16 @@ impl Driver for Service {
 
     async fn find(&self, cluster: &str) -> Result<Option<Bootstrap>, BootstrapError> {
         let body = self.call(Method::GET, cluster, "look for").await?;
-        body.map(|b| self.bootstrap("look for", cluster, &b))
-            .transpose()
+        body.map(|b| self.bootstrap("look for", cluster, &b)).transpose()
     }
 
     async fn create(&self, cluster: &str) -> Result<Bootstrap, BootstrapError> {
-        let body = self
-            .call(Method::PUT, cluster, "create")
-            .await?
-            .unwrap_or_default();
+        let body = self.call(Method::PUT, cluster, "create").await?.unwrap_or_default();
         self.bootstrap("create", cluster, &body)
     }
 
     async fn delete(&self, cluster: &str) -> Result<(), BootstrapError> {
-        self.call(Method::DELETE, cluster, "delete")
-            .await
-            .map(|_| ())
+        self.call(Method::DELETE, cluster, "delete").await.map(|_| ())
     }
 }
 
@@ -204,11 +158,9 @@ fn tls(ca_pem: &str) -> Result<rustls::ClientConfig, String> {
     if roots.is_empty() {
         return Err("it holds no certificate".into());
     }
-    Ok(rustls::ClientConfig::builder_with_provider(Arc::new(
-        rustls::crypto::ring::default_provider(),
-    ))
-    .with_safe_default_protocol_versions()
-    .map_err(|e| e.to_string())?
-    .with_root_certificates(roots)
-    .with_no_client_auth())
+    Ok(rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|e| e.to_string())?
+        .with_root_certificates(roots)
+        .with_no_client_auth())
 }

@@ -23,21 +23,17 @@ struct Seen {
 /// Serves one request a connection; knows no more HTTP than that.
 async fn serve() -> (String, String, Arc<Mutex<Seen>>) {
     let key = KeyPair::generate().unwrap();
-    let certificate = CertificateParams::new(vec!["localhost".into(), "127.0.0.1".into()])
+    let certificate =
+        CertificateParams::new(vec!["localhost".into(), "127.0.0.1".into()]).unwrap().self_signed(&key).unwrap();
+    let tls = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
         .unwrap()
-        .self_signed(&key)
+        .with_no_client_auth()
+        .with_single_cert(
+            vec![certificate.der().clone()],
+            PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
+        )
         .unwrap();
-    let tls = rustls::ServerConfig::builder_with_provider(Arc::new(
-        rustls::crypto::ring::default_provider(),
-    ))
-    .with_safe_default_protocol_versions()
-    .unwrap()
-    .with_no_client_auth()
-    .with_single_cert(
-        vec![certificate.der().clone()],
-        PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-    )
-    .unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("https://{}", listener.local_addr().unwrap());
@@ -59,10 +55,8 @@ async fn serve() -> (String, String, Arc<Mutex<Seen>>) {
                 }
                 let head = String::from_utf8(head).unwrap();
                 let (status, body) = answer(&head, &mut state.lock().unwrap());
-                let text = format!(
-                    "HTTP/1.1 {status} -\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}",
-                    body.len()
-                );
+                let text =
+                    format!("HTTP/1.1 {status} -\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
                 let _ = stream.write_all(text.as_bytes()).await;
                 let _ = stream.shutdown().await;
             });
@@ -75,10 +69,7 @@ fn answer(head: &str, seen: &mut Seen) -> (u16, String) {
     let mut words = head.split(' ');
     let (method, path) = (words.next().unwrap(), words.next().unwrap());
     seen.requests.push(format!("{method} {path}"));
-    if !head
-        .to_lowercase()
-        .contains("authorization: bearer secret\r\n")
-    {
+    if !head.to_lowercase().contains("authorization: bearer secret\r\n") {
         return (401, String::new());
     }
     if let Some((status, body)) = seen.broken {
@@ -87,16 +78,9 @@ fn answer(head: &str, seen: &mut Seen) -> (u16, String) {
     let name = path.strip_prefix("/v1/bootstrap/").unwrap().to_owned();
     let found = |k: &String| (200, serde_json::json!({ "kubeconfig": k }).to_string());
     match method {
-        "PUT" => found(
-            seen.clusters
-                .entry(name)
-                .or_insert_with(|| KUBECONFIG.to_owned()),
-        ),
+        "PUT" => found(seen.clusters.entry(name).or_insert_with(|| KUBECONFIG.to_owned())),
         "GET" => seen.clusters.get(&name).map_or((404, String::new()), found),
-        "DELETE" => seen
-            .clusters
-            .remove(&name)
-            .map_or((404, String::new()), |_| (204, String::new())),
+        "DELETE" => seen.clusters.remove(&name).map_or((404, String::new()), |_| (204, String::new())),
         _ => (405, String::new()),
     }
 }
@@ -108,11 +92,7 @@ async fn a_bootstrap_cluster_comes_and_goes() {
     assert!(service.temporary());
     assert!(service.find("prod").await.unwrap().is_none());
     assert_eq!(service.create("prod").await.unwrap().kubeconfig, KUBECONFIG);
-    assert_eq!(
-        service.create("prod").await.unwrap().kubeconfig,
-        KUBECONFIG,
-        "making it again hands out the same"
-    );
+    assert_eq!(service.create("prod").await.unwrap().kubeconfig, KUBECONFIG, "making it again hands out the same");
     assert!(service.find("prod").await.unwrap().is_some());
     service.delete("prod").await.unwrap();
     service.delete("prod").await.unwrap();
@@ -125,34 +105,21 @@ async fn a_name_can_not_leave_its_place_in_the_path() {
     let (url, ca, seen) = serve().await;
     let service = Service::new(&url, "secret", &ca).unwrap();
     assert!(service.find("../../x?y").await.unwrap().is_none());
-    assert_eq!(
-        seen.lock().unwrap().requests,
-        ["GET /v1/bootstrap/..%2F..%2Fx%3Fy"]
-    );
+    assert_eq!(seen.lock().unwrap().requests, ["GET /v1/bootstrap/..%2F..%2Fx%3Fy"]);
 }
 
 #[tokio::test]
 async fn refusals_are_told_in_words() {
     let (url, ca, seen) = serve().await;
-    let wrong = Service::new(&url, "wrong", &ca)
-        .unwrap()
-        .create("prod")
-        .await
-        .unwrap_err();
+    let wrong = Service::new(&url, "wrong", &ca).unwrap().create("prod").await.unwrap_err();
     assert!(
-        wrong.to_string().ends_with(
-            "refused to create the bootstrap cluster of `prod`: it does not accept the token"
-        ),
+        wrong.to_string().ends_with("refused to create the bootstrap cluster of `prod`: it does not accept the token"),
         "{wrong}"
     );
     let service = Service::new(&url, "secret", &ca).unwrap();
     for (status, body, expected) in [
         (500, "", "it has a problem of its own (status 500)"),
-        (
-            409,
-            r#"{"message":"there are too many"}"#,
-            "there are too many",
-        ),
+        (409, r#"{"message":"there are too many"}"#, "there are too many"),
         (200, "{}", "its answer holds no `kubeconfig`"),
         (200, r#"{"kubeconfig":""}"#, "it has no current context"),
     ] {
@@ -167,29 +134,13 @@ async fn refusals_are_told_in_words() {
 async fn an_authority_that_did_not_sign_is_not_trusted() {
     let (url, _, _) = serve().await;
     let (_, other, _) = serve().await;
-    let error = Service::new(&url, "secret", &other)
-        .unwrap()
-        .find("prod")
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(error, BootstrapError::Unreachable { .. }),
-        "{error}"
-    );
+    let error = Service::new(&url, "secret", &other).unwrap().find("prod").await.unwrap_err();
+    assert!(matches!(error, BootstrapError::Unreachable { .. }), "{error}");
 }
 
 #[test]
 fn bad_addresses_and_authorities_are_refused_at_once() {
-    assert!(matches!(
-        Service::new("http://127.0.0.1", "t", ""),
-        Err(BootstrapError::Address { .. })
-    ));
-    assert!(matches!(
-        Service::new("nonsense", "t", ""),
-        Err(BootstrapError::Address { .. })
-    ));
-    assert!(matches!(
-        Service::new("https://127.0.0.1", "t", "nonsense"),
-        Err(BootstrapError::Authority { .. })
-    ));
+    assert!(matches!(Service::new("http://127.0.0.1", "t", ""), Err(BootstrapError::Address { .. })));
+    assert!(matches!(Service::new("nonsense", "t", ""), Err(BootstrapError::Address { .. })));
+    assert!(matches!(Service::new("https://127.0.0.1", "t", "nonsense"), Err(BootstrapError::Authority { .. })));
 }

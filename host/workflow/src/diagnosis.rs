@@ -43,7 +43,8 @@ pub(crate) async fn write(run: &Run, step: &str, failure: &Failure) -> Result<Pa
     for (name, side) in sides {
         match side {
             Ok(Side::There(api)) => {
-                let found = look(run, &api.retrying(Retry { budget: PATIENCE, request: PATIENCE, ..Retry::default() })).await;
+                let found =
+                    look(run, &api.retrying(Retry { budget: PATIENCE, request: PATIENCE, ..Retry::default() })).await;
                 put(&format!("{name}-conditions.txt"), &found.conditions)?;
                 put(&format!("{name}-objects.yaml"), &found.objects)?;
                 put(&format!("{name}-events.txt"), &found.events)?;
@@ -57,9 +58,13 @@ pub(crate) async fn write(run: &Run, step: &str, failure: &Failure) -> Result<Pa
 }
 
 fn summary(step: &str, failure: &Failure) -> String {
-    let place = failure.object.as_ref().map_or_else(|| format!("at the step \"{step}\""), |o| format!("{o}, at the step \"{step}\""));
+    let place = failure
+        .object
+        .as_ref()
+        .map_or_else(|| format!("at the step \"{step}\""), |o| format!("{o}, at the step \"{step}\""));
     let remedy = if failure.remedy.is_empty() { "run the same command again" } else { &failure.remedy };
-    let mut text = format!("what is wrong: {}\nwhere: {place}\nwhat to try: {remedy}\n", failure.message.replace('\n', " "));
+    let mut text =
+        format!("what is wrong: {}\nwhere: {place}\nwhat to try: {remedy}\n", failure.message.replace('\n', " "));
     let mut cause = failure.source.as_ref().map(|s| s.as_ref() as &dyn std::error::Error);
     while let Some(error) = cause {
         let _ = writeln!(text, "because: {error}");
@@ -79,9 +84,14 @@ async fn look(run: &Run, api: &Api) -> Found {
     let mut found = Found::default();
     let infrastructure = &run.prepared.description().infrastructure;
     let own = infrastructure.api_versions.iter().flat_map(|version| {
-        let version = if version.contains('/') { version.clone() } else { format!("{}/{version}", infrastructure.api_group) };
-        [infrastructure.cluster_kind.clone(), infrastructure.machine_template_kind.clone(), machine_kind(&infrastructure.machine_template_kind)]
-            .map(|kind| TypeRef::new(version.clone(), kind))
+        let version =
+            if version.contains('/') { version.clone() } else { format!("{}/{version}", infrastructure.api_group) };
+        [
+            infrastructure.cluster_kind.clone(),
+            infrastructure.machine_template_kind.clone(),
+            machine_kind(&infrastructure.machine_template_kind),
+        ]
+        .map(|kind| TypeRef::new(version.clone(), kind))
     });
     for kind in CORE.into_iter().chain(own) {
         match api.list(&kind, Some(NAMESPACE), None).await {
@@ -157,7 +167,8 @@ mod tests {
 
     #[test]
     fn a_summary_is_three_lines_and_the_causes() {
-        let failure = Failure::new("Machine eksa-system/prod-1 never got a node", "look at its console").about("Machine eksa-system/prod-1");
+        let failure = Failure::new("Machine eksa-system/prod-1 never got a node", "look at its console")
+            .about("Machine eksa-system/prod-1");
         assert_eq!(
             summary("Creating new workload cluster", &failure),
             "what is wrong: Machine eksa-system/prod-1 never got a node\n\

@@ -153,11 +153,15 @@ impl WorkflowError {
     pub fn help_text(&self) -> Option<String> {
         let text = match self {
             Self::Rejected { .. } => "nothing was touched; correct the spec and run the same command again".to_owned(),
-            Self::Unreadable { .. } => "check that the file exists, that you may read it and that it is a text file".to_owned(),
+            Self::Unreadable { .. } => {
+                "check that the file exists, that you may read it and that it is a text file".to_owned()
+            }
             Self::Input { help, .. } | Self::NoPlugin { help, .. } | Self::Api { help, .. } => help.clone(),
             Self::Fetch(error) => error.remedy(),
             Self::Release(_) => "check the file that `--bundles-override` names, or leave the flag out".to_owned(),
-            Self::Plugin { .. } => "`kedge plugin inspect` shows what a plugin is and wants; nothing was touched".to_owned(),
+            Self::Plugin { .. } => {
+                "`kedge plugin inspect` shows what a plugin is and wants; nothing was touched".to_owned()
+            }
             Self::Render(error) => error.help(),
             Self::Changed { difference, created: true, .. } => {
                 format!("{difference}; the cluster was created, and this version can't change one that is there")
@@ -167,7 +171,9 @@ impl WorkflowError {
             ),
             Self::Folder(error) => error.remedy(),
             Self::Journal(error) => error.remedy(),
-            Self::Credentials { .. } => "set the environment variables and run the same command again; nothing was touched".to_owned(),
+            Self::Credentials { .. } => {
+                "set the environment variables and run the same command again; nothing was touched".to_owned()
+            }
             Self::Preflight { .. } => "nothing was touched; correct this and run the same command again".to_owned(),
             Self::Step { failure, resume, diagnosis, .. } => {
                 let mut text = String::new();
@@ -209,7 +215,9 @@ impl miette::Diagnostic for WorkflowError {
 
     fn related<'a>(&'a self) -> Option<Box<dyn Iterator<Item = &'a dyn miette::Diagnostic> + 'a>> {
         match self {
-            Self::Rejected { diagnostics, .. } => Some(Box::new(diagnostics.iter().map(|d| d as &dyn miette::Diagnostic))),
+            Self::Rejected { diagnostics, .. } => {
+                Some(Box::new(diagnostics.iter().map(|d| d as &dyn miette::Diagnostic)))
+            }
             _ => None,
         }
     }

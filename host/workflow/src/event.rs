@@ -147,8 +147,16 @@ mod tests {
 
     #[test]
     fn lines_and_passed_checks_are_the_document() {
-        assert_eq!(Event::Line { text: "Provider specific setup".into() }.document_line().unwrap(), "Provider specific setup");
-        let check = |outcome| Event::Check { id: "network".into(), outcome, title: "Network validated".into(), details: vec![] };
+        assert_eq!(
+            Event::Line { text: "Provider specific setup".into() }.document_line().unwrap(),
+            "Provider specific setup"
+        );
+        let check = |outcome| Event::Check {
+            id: "network".into(),
+            outcome,
+            title: "Network validated".into(),
+            details: vec![],
+        };
         assert_eq!(check(CheckMark::Passed).document_line().unwrap(), "✅ Network validated");
         assert_eq!(check(CheckMark::Failed).document_line(), None);
         assert_eq!(Event::Note { text: "x".into() }.document_line(), None);
@@ -156,7 +164,12 @@ mod tests {
 
     #[test]
     fn an_event_reads_well_as_json() {
-        let event = Event::StepDone { id: "networking".into(), title: "t".into(), elapsed: Duration::from_millis(1234), already: false };
+        let event = Event::StepDone {
+            id: "networking".into(),
+            title: "t".into(),
+            elapsed: Duration::from_millis(1234),
+            already: false,
+        };
         let json = serde_json::to_string(&event).unwrap();
         assert_eq!(json, r#"{"event":"step-done","id":"networking","title":"t","seconds":1.234,"already":false}"#);
     }

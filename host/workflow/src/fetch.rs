@@ -88,12 +88,17 @@ impl FetchError {
     pub fn remedy(&self) -> String {
         match self {
             Self::File { path, .. } => format!("check that `{}` exists and that you may read it", path.display()),
-            Self::NotEmbedded { .. } | Self::Address { .. } => "give a file or an `https://` address with `--bundles-override`".to_owned(),
+            Self::NotEmbedded { .. } | Self::Address { .. } => {
+                "give a file or an `https://` address with `--bundles-override`".to_owned()
+            }
             Self::Unreachable { .. } => {
-                "check the network and the proxy; without a network, give a local release with `--bundles-override`".to_owned()
+                "check the network and the proxy; without a network, give a local release with `--bundles-override`"
+                    .to_owned()
             }
             Self::Refused { .. } => "check the address; a local copy can be given with `--bundles-override`".to_owned(),
-            Self::TooLarge { .. } | Self::NotText { .. } => "check that the address leads to a release manifest".to_owned(),
+            Self::TooLarge { .. } | Self::NotText { .. } => {
+                "check that the address leads to a release manifest".to_owned()
+            }
             Self::Interrupted { .. } => "nothing was touched; run the same command again".to_owned(),
         }
     }
@@ -118,7 +123,11 @@ impl Fetcher {
     /// says that it still holds, or does not answer.
     pub async fn text(&self, address: &str, beside: Option<&str>, fresh: bool) -> Result<String, FetchError> {
         if address.starts_with("embedded:") {
-            return self.embedded.get(address).cloned().ok_or_else(|| FetchError::NotEmbedded { address: address.to_owned() });
+            return self
+                .embedded
+                .get(address)
+                .cloned()
+                .ok_or_else(|| FetchError::NotEmbedded { address: address.to_owned() });
         }
         match Url::parse(address) {
             Ok(url) if matches!(url.scheme(), "https" | "http") => self.download(&url, fresh).await,
@@ -171,7 +180,10 @@ impl Fetcher {
     }
 
     async fn get(&self, url: &Url, tag: Option<&str>) -> Result<Answer, FetchError> {
-        let unreachable = |source: Box<dyn std::error::Error + Send + Sync>| FetchError::Unreachable { address: url.to_string(), source };
+        let unreachable = |source: Box<dyn std::error::Error + Send + Sync>| FetchError::Unreachable {
+            address: url.to_string(),
+            source,
+        };
         let client = client(url).map_err(unreachable)?;
         let mut request = client.get(url.clone());
         if let Some(tag) = tag {
@@ -216,21 +228,27 @@ fn beside_of(address: &str, beside: Option<&str>) -> PathBuf {
 fn client(url: &Url) -> Result<reqwest::Client, Box<dyn std::error::Error + Send + Sync>> {
     use rustls_platform_verifier::BuilderVerifierExt;
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let tls = rustls::ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
+    let tls =
+        rustls::ClientConfig::builder_with_provider(Arc::clone(&provider)).with_safe_default_protocol_versions()?;
     // Plain HTTP needs no authorities, and a machine without any can still use it.
     let tls = match url.scheme() {
         "http" => tls.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth(),
         _ => tls.with_platform_verifier()?.with_no_client_auth(),
     };
-    let client = reqwest::Client::builder().tls_backend_preconfigured(tls).connect_timeout(CONNECT_PATIENCE).timeout(PATIENCE);
+    let client =
+        reqwest::Client::builder().tls_backend_preconfigured(tls).connect_timeout(CONNECT_PATIENCE).timeout(PATIENCE);
     Ok(client.redirect(reqwest::redirect::Policy::limited(5)).build()?)
 }
 
 fn refused(url: &Url, status: StatusCode) -> FetchError {
     let reason = match status {
         StatusCode::NOT_FOUND | StatusCode::GONE => "the server has no such file".to_owned(),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => "the server does not hand it out without credentials".to_owned(),
-        status if status.is_server_error() => format!("the server has a problem of its own (status {})", status.as_u16()),
+        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
+            "the server does not hand it out without credentials".to_owned()
+        }
+        status if status.is_server_error() => {
+            format!("the server has a problem of its own (status {})", status.as_u16())
+        }
         status => format!("the server answered with status {}", status.as_u16()),
     };
     FetchError::Refused { address: url.to_string(), reason }

@@ -71,7 +71,9 @@ impl FolderError {
     /// What the user can do about it.
     pub fn remedy(&self) -> String {
         match self {
-            Self::Name { .. } => "give the cluster's name alone, without a path: small letters, digits and `-`".to_owned(),
+            Self::Name { .. } => {
+                "give the cluster's name alone, without a path: small letters, digits and `-`".to_owned()
+            }
             Self::Io { path, source, .. } => match source.kind() {
                 io::ErrorKind::PermissionDenied => format!("check who may write `{}`", path.display()),
                 io::ErrorKind::StorageFull => "make room on the disk and run the same command again".to_owned(),
@@ -317,7 +319,12 @@ mod tests {
     use super::*;
 
     fn holder(what: &str) -> Holder {
-        Holder { pid: std::process::id(), host: "here".into(), command: what.into(), since: "2026-01-02T03:04:05Z".parse().unwrap() }
+        Holder {
+            pid: std::process::id(),
+            host: "here".into(),
+            command: what.into(),
+            since: "2026-01-02T03:04:05Z".parse().unwrap(),
+        }
     }
 
     #[test]
@@ -370,7 +377,10 @@ mod tests {
         let again = Folder::create(home.path(), "prod").unwrap();
         let error = again.lock(&holder("delete cluster")).unwrap_err();
         let text = error.to_string();
-        assert!(error.in_use() && text.contains("create cluster") && text.contains(&std::process::id().to_string()), "{text}");
+        assert!(
+            error.in_use() && text.contains("create cluster") && text.contains(&std::process::id().to_string()),
+            "{text}"
+        );
         assert!(text.contains("2026-01-02"), "{text}");
         assert_eq!(again.holder().unwrap().command, "create cluster");
         drop(first);

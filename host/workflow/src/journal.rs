@@ -56,12 +56,21 @@ impl Inputs {
     pub fn changed(&self, now: &Self) -> Option<(&'static str, String)> {
         let short = |digest: &str| digest.trim_start_matches("sha256:").chars().take(12).collect::<String>();
         if self.spec != now.spec {
-            return Some(("the spec", format!("it was {} and is {}, both with defaults filled in", short(&self.spec), short(&now.spec))));
+            return Some((
+                "the spec",
+                format!("it was {} and is {}, both with defaults filled in", short(&self.spec), short(&now.spec)),
+            ));
         }
         if self.release != now.release {
             return Some((
                 "the release",
-                format!("it was `{}` ({}) and is `{}` ({})", self.release_name, short(&self.release), now.release_name, short(&now.release)),
+                format!(
+                    "it was `{}` ({}) and is `{}` ({})",
+                    self.release_name,
+                    short(&self.release),
+                    now.release_name,
+                    short(&now.release)
+                ),
             ));
         }
         if self.plugin != now.plugin {
@@ -79,7 +88,10 @@ impl Inputs {
             ));
         }
         if self.bootstrap != now.bootstrap {
-            return Some(("where the bootstrap cluster comes from", format!("it was the {} and is the {}", self.bootstrap, now.bootstrap)));
+            return Some((
+                "where the bootstrap cluster comes from",
+                format!("it was the {} and is the {}", self.bootstrap, now.bootstrap),
+            ));
         }
         None
     }
@@ -177,8 +189,13 @@ impl JournalError {
     pub fn remedy(&self) -> String {
         match self {
             Self::Folder(error) => error.remedy(),
-            Self::Write { .. } => "check that there is room on the disk and that the file may be written, then run the same command again".to_owned(),
-            Self::Damaged { path, .. } => format!("restore `{}` from a copy; it was changed by something else than this program", path.display()),
+            Self::Write { .. } => {
+                "check that there is room on the disk and that the file may be written, then run the same command again"
+                    .to_owned()
+            }
+            Self::Damaged { path, .. } => {
+                format!("restore `{}` from a copy; it was changed by something else than this program", path.display())
+            }
         }
     }
 }
@@ -282,7 +299,9 @@ impl Records for [Record] {
     fn open_step(&self) -> Option<&str> {
         for record in self.iter().rev() {
             match &record.entry {
-                Entry::Started { step } | Entry::Failed { step, .. } | Entry::Interrupted { step } => return Some(step),
+                Entry::Started { step } | Entry::Failed { step, .. } | Entry::Interrupted { step } => {
+                    return Some(step);
+                }
                 Entry::Done { .. } | Entry::Finished => return None,
                 _ => {}
             }
@@ -304,7 +323,9 @@ fn parse(bytes: &[u8], path: &std::path::Path) -> Result<(Vec<Record>, usize), J
         let last = whole + line.len() == bytes.len();
         match serde_json::from_slice(line) {
             Ok(record) if line.ends_with(b"\n") => records.push(record),
-            Err(source) if !last => return Err(JournalError::Damaged { path: path.to_owned(), line: index + 1, source }),
+            Err(source) if !last => {
+                return Err(JournalError::Damaged { path: path.to_owned(), line: index + 1, source });
+            }
             _ => break,
         }
         whole += line.len();

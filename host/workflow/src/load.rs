@@ -47,7 +47,9 @@ pub fn read_spec(options: &Options) -> Result<Source, WorkflowError> {
             let bytes = std::fs::read(path).map_err(|e| unreadable(reason(&e)))?;
             Source::from_bytes(path.display().to_string(), &bytes).map_err(unreadable)
         }
-        None => Err(WorkflowError::Input { message: "there is no spec".into(), help: "name one with `-f FILE`".into() }),
+        None => {
+            Err(WorkflowError::Input { message: "there is no spec".into(), help: "name one with `-f FILE`".into() })
+        }
     }
 }
 
@@ -157,14 +159,19 @@ pub(crate) async fn bundles(fetcher: &Fetcher, address: &str, fresh: bool) -> Re
     if !is_list {
         return Ok((address.to_owned(), text));
     }
-    let wrong = |message: String| WorkflowError::Input { message, help: "give a `Bundles` manifest with `--bundles-override`".into() };
+    let wrong = |message: String| WorkflowError::Input {
+        message,
+        help: "give a `Bundles` manifest with `--bundles-override`".into(),
+    };
     let list = kedge_spec::yaml_documents(&Source::new(address, text.as_str()))?.into_iter().next().unwrap_or_default();
     let latest = list.pointer("/spec/latestVersion").and_then(Value::as_str);
-    let latest = latest.ok_or_else(|| wrong(format!("the list of releases `{address}` has no `spec.latestVersion`")))?;
+    let latest =
+        latest.ok_or_else(|| wrong(format!("the list of releases `{address}` has no `spec.latestVersion`")))?;
     let releases = list.pointer("/spec/releases").and_then(Value::as_array);
     let release = releases.into_iter().flatten().find(|r| r.get("version").and_then(Value::as_str) == Some(latest));
     let url = release.and_then(|r| r.get("bundleManifestUrl")).and_then(Value::as_str);
-    let url = url.ok_or_else(|| wrong(format!("the list of releases `{address}` does not say where release `{latest}` is")))?;
+    let url =
+        url.ok_or_else(|| wrong(format!("the list of releases `{address}` does not say where release `{latest}` is")))?;
     let text = fetcher.text(url, Some(address), false).await?;
     Ok((url.to_owned(), text))
 }
@@ -199,7 +206,11 @@ type Completed = Option<Result<DefaultedSpec, WorkflowError>>;
 
 /// The provider's defaults. A provider that can't make anything of documents whose shape is wrong is not at fault: the
 /// findings on their shape say it all.
-async fn complete(plugin: &Plugin, host: &HostDefaulted, findings: &[Finding]) -> Result<(Completed, Vec<Finding>), WorkflowError> {
+async fn complete(
+    plugin: &Plugin,
+    host: &HostDefaulted,
+    findings: &[Finding],
+) -> Result<(Completed, Vec<Finding>), WorkflowError> {
     let broken = findings.iter().any(|f| f.severity == Severity::Error);
     match plugin.defaults(&host.provider_documents()).await {
         Ok((documents, changes)) => match host.clone().complete(documents, changes) {
@@ -293,16 +304,18 @@ impl Prepared {
 
     /// Renders the manifests. The same spec, release, plugin and facts give the same bytes.
     pub async fn render(&self, facts: &Value) -> Result<Manifests, WorkflowError> {
-        let contributions = self
-            .plugin
-            .contributions(&self.input(facts), &self.roles())
-            .await
-            .map_err(|e| match refusal(&self.plugin, e) {
+        let contributions = self.plugin.contributions(&self.input(facts), &self.roles()).await.map_err(|e| {
+            match refusal(&self.plugin, e) {
                 Ok(findings) => rejected(self.spec.source().name.clone(), self.spec.diagnose(&findings)),
                 Err(error) => error,
-            })?;
-        let input =
-            RenderInput { spec: &self.spec, release: &self.view, provider: self.description(), contributions: &contributions };
+            }
+        })?;
+        let input = RenderInput {
+            spec: &self.spec,
+            release: &self.view,
+            provider: self.description(),
+            contributions: &contributions,
+        };
         render::render(&input).map_err(|e| WorkflowError::Render(Box::new(e)))
     }
 

@@ -118,7 +118,12 @@ fn report(prepared: &Prepared, check: Option<&Check>, outcome: &CheckOutcome) ->
 
 fn tell(report: &CheckReport, reporter: &dyn Reporter) {
     let details = if report.outcome == CheckMark::Passed { Vec::new() } else { report.details() };
-    reporter.event(Event::Check { id: report.id.clone(), outcome: report.outcome, title: report.title.clone(), details });
+    reporter.event(Event::Check {
+        id: report.id.clone(),
+        outcome: report.outcome,
+        title: report.title.clone(),
+        details,
+    });
 }
 
 /// Whether somebody answers at the address that the control plane is to have. No plugin can look: it has no sockets.
@@ -135,7 +140,9 @@ async fn address(prepared: &Prepared, options: &Options, reporter: &dyn Reporter
     let answered = tokio::time::timeout(ADDRESS_PATIENCE, TcpStream::connect(address)).await;
     let found = match answered {
         Ok(Ok(_)) => "something accepts connections there",
-        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => "a machine is there and refuses connections",
+        Ok(Err(error)) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            "a machine is there and refuses connections"
+        }
         _ => {
             reporter.note(format!("nothing answers at {address}, where the control plane will be"));
             return None;

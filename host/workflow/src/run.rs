@@ -204,7 +204,11 @@ impl Run {
                 None => {
                     let file = self.folder.path_of(&self.folder.kubeconfig_file());
                     return Err(Failure::new(
-                        format!("`{}` may manage itself already, and its kubeconfig `{}` is gone", self.name(), file.display()),
+                        format!(
+                            "`{}` may manage itself already, and its kubeconfig `{}` is gone",
+                            self.name(),
+                            file.display()
+                        ),
                         format!("restore `{}`, then run the same command again", file.display()),
                     ));
                 }
@@ -217,7 +221,9 @@ impl Run {
 
     async fn kubeconfig_from_bootstrap(&self) -> Result<Option<Api>, Failure> {
         let Side::There(bootstrap) = self.bootstrap_side().await? else { return Ok(None) };
-        let Some(kubeconfig) = readiness::kubeconfig_secret(&bootstrap, NAMESPACE, self.name()).await? else { return Ok(None) };
+        let Some(kubeconfig) = readiness::kubeconfig_secret(&bootstrap, NAMESPACE, self.name()).await? else {
+            return Ok(None);
+        };
         self.keep_kubeconfig(&kubeconfig).await?;
         self.workload().await.map(Some)
     }
@@ -250,8 +256,11 @@ impl Run {
     pub(crate) fn filled(&self, object: &Value) -> Result<Value, Failure> {
         let mut object = object.clone();
         self.secrets.fill(&mut object).map_err(|error| {
-            Failure::new(error.to_string(), "set the environment variable that the message names and run the same command again")
-                .about(title(&object))
+            Failure::new(
+                error.to_string(),
+                "set the environment variable that the message names and run the same command again",
+            )
+            .about(title(&object))
         })?;
         Ok(object)
     }
@@ -295,7 +304,10 @@ impl Run {
         if self.options.timeouts.unlimited {
             return InstallTimeouts::unlimited();
         }
-        InstallTimeouts { deployments: Timeout::after(self.options.timeouts.installation), ..InstallTimeouts::default() }
+        InstallTimeouts {
+            deployments: Timeout::after(self.options.timeouts.installation),
+            ..InstallTimeouts::default()
+        }
     }
 
     /// How many machines a role-by-role count of the spec makes: control plane, etcd, workers.

@@ -245,7 +245,12 @@ impl Runner<'_> {
         Ok(Stopped::Interrupted { title: step.title() })
     }
 
-    fn failed<C: Sync + ?Sized>(&self, step: &dyn Step<C>, failure: Failure, elapsed: Duration) -> Result<Stopped, JournalError> {
+    fn failed<C: Sync + ?Sized>(
+        &self,
+        step: &dyn Step<C>,
+        failure: Failure,
+        elapsed: Duration,
+    ) -> Result<Stopped, JournalError> {
         self.add(Entry::Failed { step: step.id().to_owned(), message: failure.message.clone() })?;
         self.reporter.event(Event::StepFailed { id: step.id().to_owned(), title: step.title().to_owned(), elapsed });
         Ok(Stopped::Failed { step: step.id(), title: step.title(), failure })

@@ -89,7 +89,9 @@ impl Step<Run> for SettleMove {
 
     async fn holds(&self, run: &Run) -> Result<bool, Failure> {
         let records = run.journal.records();
-        if !records.ever_started(Operation::Create, id::MOVE) || records.ever_started(Operation::Delete, delete_id::MOVE_BACK) {
+        if !records.ever_started(Operation::Create, id::MOVE)
+            || records.ever_started(Operation::Delete, delete_id::MOVE_BACK)
+        {
             return Ok(true);
         }
         match bootstrap_with_cluster(run).await? {

@@ -20,10 +20,19 @@ struct Heard {
     events: Mutex<Vec<Event>>,
     /// Asks the run to stop when this step begins, or an object of this kind is awaited.
     stop_at: Mutex<Option<(&'static str, Interrupter)>>,
+    /// After so many events the run is dropped where it stands, as a kill would do.
+    dies_after: Mutex<Option<usize>>,
+    dead: tokio::sync::Notify,
 }
 
 impl Reporter for Heard {
     fn event(&self, event: Event) {
+        if let Some(left) = &mut *self.dies_after.lock().unwrap() {
+            *left = left.saturating_sub(1);
+            if *left == 0 {
+                self.dead.notify_one();
+            }
+        }
         if let Some((place, interrupter)) = &*self.stop_at.lock().unwrap() {
             match &event {
                 Event::StepStarted { id, .. } if id == place => interrupter.interrupt(),
@@ -263,7 +272,11 @@ async fn a_dry_run_leaves_nothing() {
     let heard = Arc::new(Heard::default());
     let outcome = create(&options, &heard).await;
     assert!(outcome.dry_run && outcome.steps.len() == 13);
-    assert!(outcome.steps.iter().any(|s| s.touches.iter().any(|t| t.contains("KubeadmControlPlane"))), "{:?}", outcome.steps);
+    assert!(
+        outcome.steps.iter().any(|s| s.touches.iter().any(|t| t.contains("KubeadmControlPlane"))),
+        "{:?}",
+        outcome.steps
+    );
     assert_eq!(heard.lines().last().unwrap(), "✅ Vsphere Provider setup is valid");
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
     assert!(driver(&lab).find(&cluster(SPECS[0])).await.unwrap().is_none());
@@ -298,7 +311,47 @@ async fn a_rehearsal_that_is_over_is_begun_anew() {
     }
     let lab = lab(spec).await;
     let deleting = options(home.path(), spec, &lab);
-    commands::delete(&deleting, Some(&cluster(spec)), Arc::new(Heard::default())).await.unwrap_or_else(|e| panic!("{}", words(&e)));
+    commands::delete(&deleting, Some(&cluster(spec)), Arc::new(Heard::default()))
+        .await
+        .unwrap_or_else(|e| panic!("{}", words(&e)));
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn killed_again_and_again_it_ends_in_the_same_cluster() {
+    let spec = SPECS[1];
+    let home = tempfile::tempdir().unwrap();
+    let (lab, name) = (lab(spec).await, cluster(spec));
+    let options = options(home.path(), spec, &lab);
+    let mut kills = 0;
+    // Each run gets a little further than the one before; the odd steps keep the moments from falling on one place.
+    for patience in (1..).map(|n| 3 + n * 7 % 40 + n) {
+        let heard = Arc::new(Heard::default());
+        *heard.dies_after.lock().unwrap() = Some(patience);
+        let done = tokio::select! {
+            biased;
+            () = heard.dead.notified() => None,
+            outcome = commands::create(&options, heard.clone()) => Some(outcome),
+        };
+        match done {
+            None => kills += 1,
+            Some(Ok(_)) => break,
+            Some(Err(e)) => panic!("after {kills} kills: {}\n{}", words(&e), found(&e)),
+        }
+        assert!(kills < 200, "it never gets to the end");
+    }
+    assert!(kills > 5, "only {kills} kills: the test tests nothing");
+    let described = commands::describe(&options, &name, &Heard::default()).await.unwrap();
+    assert_eq!(described.nodes.len(), 4, "{:?}", described.nodes);
+    let mut machines = 0;
+    let mut nodes = vec![described.tree.unwrap()];
+    while let Some(node) = nodes.pop() {
+        machines += usize::from(node.kind == "Machine");
+        nodes.extend(node.children);
+    }
+    assert_eq!(machines, 7, "every machine once");
+    assert!(driver(&lab).find(&name).await.unwrap().is_none());
+    assert!(create(&options, &Arc::new(Heard::default())).await.already);
     lab.stop().await;
 }

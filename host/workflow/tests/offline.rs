@@ -22,9 +22,11 @@ async fn each_spec_validates_and_renders_to_the_same_bytes() {
     let home = tempfile::tempdir().unwrap();
     for spec in SPECS {
         let options = options(home.path(), spec, &spec_text(spec));
-        let valid = commands::validate(&options, &Silent).await.unwrap_or_else(|e| panic!("{spec}: {}", common::words(&e)));
+        let valid =
+            commands::validate(&options, &Silent).await.unwrap_or_else(|e| panic!("{spec}: {}", common::words(&e)));
         assert!(valid.kubernetes_version.starts_with("v1."), "{}", valid.kubernetes_version);
-        let first = commands::render(&options, &Silent).await.unwrap_or_else(|e| panic!("{spec}: {}", common::words(&e)));
+        let first =
+            commands::render(&options, &Silent).await.unwrap_or_else(|e| panic!("{spec}: {}", common::words(&e)));
         let second = commands::render(&options, &Silent).await.unwrap();
         assert_eq!(first, second);
         assert!(first.yaml.contains("kind: KubeadmControlPlane"), "{spec}");
@@ -51,7 +53,10 @@ async fn a_datacenter_that_no_plugin_claims() {
     let error = commands::validate(&options(home.path(), "x.yaml", &spec), &Silent).await.unwrap_err();
     assert_eq!(error.exit_code(), 3);
     let text = common::words(&error);
-    assert!(text.contains("MarsDatacenterConfig") && text.contains("no-plugin") || text.contains("no plugin"), "{text}");
+    assert!(
+        text.contains("MarsDatacenterConfig") && text.contains("no-plugin") || text.contains("no plugin"),
+        "{text}"
+    );
 }
 
 #[tokio::test]

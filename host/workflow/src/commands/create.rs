@@ -11,11 +11,11 @@ use super::offline::warn;
 use crate::error::WorkflowError;
 use crate::event::{Reporter, ReporterExt};
 use crate::folder::{Folder, Holder, JOURNAL, LOCK_FILE, Lock, MOVES, Readers, SPEC};
+use crate::hooks;
 use crate::journal::{Entry, Inputs, Journal, Operation, Records};
 use crate::load::{self, Prepared};
 use crate::options::Options;
 use crate::outcome::{CreateOutcome, PlannedStep};
-use crate::hooks;
 use crate::preflight;
 use crate::run::{Run, title};
 use crate::step::Runner;
@@ -65,7 +65,8 @@ pub async fn create(options: &Options, reporter: Arc<dyn Reporter>) -> Result<Cr
         }
     };
     let records = run.journal.records();
-    let already = ran.now == 0 && records.iter().any(|r| r.entry == Entry::Finished && r.operation == Operation::Create);
+    let already =
+        ran.now == 0 && records.iter().any(|r| r.entry == Entry::Finished && r.operation == Operation::Create);
     if already {
         run.note(format!("the cluster `{}` was created before: there is nothing to do", run.name()));
     } else {
@@ -93,7 +94,12 @@ pub(super) fn driver(options: &Options) -> Result<Arc<dyn Driver>, WorkflowError
 }
 
 /// The folder, for this run alone.
-pub(super) fn locked(options: &Options, name: &str, command: &str, reporter: &dyn Reporter) -> Result<(Folder, Lock), WorkflowError> {
+pub(super) fn locked(
+    options: &Options,
+    name: &str,
+    command: &str,
+    reporter: &dyn Reporter,
+) -> Result<(Folder, Lock), WorkflowError> {
     let folder = Folder::create(&options.directory, name)?;
     let lock = folder.lock(&Holder::this(command, options.clock.now()))?;
     if let Some(stale) = lock.stale() {
@@ -127,7 +133,9 @@ fn forget_rehearsal(folder: &Folder, reporter: &dyn Reporter) -> Result<(), Work
         return Ok(());
     }
     reporter.note("an earlier rehearsal left this folder, and its infrastructure is gone: this begins anew");
-    for file in [JOURNAL.to_owned(), MOVES.to_owned(), LOCK_FILE.to_owned(), folder.kubeconfig_file(), folder.spec_file()] {
+    for file in
+        [JOURNAL.to_owned(), MOVES.to_owned(), LOCK_FILE.to_owned(), folder.kubeconfig_file(), folder.spec_file()]
+    {
         folder.remove(&file)?;
     }
     Ok(())
@@ -208,7 +216,10 @@ async fn dry_run(
         (id::CAPI_WORKLOAD, components),
         (id::MOVE, vec![format!("all Cluster API objects of `{}`", prepared.name())]),
         (id::EKSA_COMPONENTS, prepared.view.eksa_components_url().map(str::to_owned).into_iter().collect()),
-        (id::EKSA_INSTANCES, prepared.spec.provider_documents().iter().map(|d| format!("{} {}", d.kind, d.name)).collect()),
+        (
+            id::EKSA_INSTANCES,
+            prepared.spec.provider_documents().iter().map(|d| format!("{} {}", d.kind, d.name)).collect(),
+        ),
         (id::CONFIG, vec![folder.display().to_string()]),
     ]);
     let planned = steps.iter().skip(1).map(|step| PlannedStep {

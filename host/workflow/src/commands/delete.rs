@@ -17,7 +17,11 @@ use crate::steps::id;
 use crate::teardown::{self, delete_id};
 
 /// Deletes a cluster, by its name or by the spec in the options. Run again, it goes on where it stopped.
-pub async fn delete(options: &Options, name: Option<&str>, reporter: Arc<dyn Reporter>) -> Result<DeleteOutcome, WorkflowError> {
+pub async fn delete(
+    options: &Options,
+    name: Option<&str>,
+    reporter: Arc<dyn Reporter>,
+) -> Result<DeleteOutcome, WorkflowError> {
     let driver = driver(options)?;
     let options = with_spec(options, name)?;
     let prepared = load::load(&options).await?;
@@ -61,7 +65,11 @@ pub async fn delete(options: &Options, name: Option<&str>, reporter: Arc<dyn Rep
     // Files first, lock last: until the folder is gone no other run may take it for a cluster.
     let empty = run.folder.remove_own()?;
     drop(lock);
-    removed.push(if empty { format!("`{}`", path.display()) } else { format!("what this program wrote in `{}`", path.display()) });
+    removed.push(if empty {
+        format!("`{}`", path.display())
+    } else {
+        format!("what this program wrote in `{}`", path.display())
+    });
     reporter.line("🎉 Cluster deleted!");
     Ok(DeleteOutcome { cluster: name, removed })
 }
@@ -94,7 +102,9 @@ fn with_spec(options: &Options, name: Option<&str>) -> Result<Options, WorkflowE
 fn unknown(directory: &Path, name: &str) -> WorkflowError {
     WorkflowError::Input {
         message: format!("there is no cluster `{name}` in `{}`", directory.display()),
-        help: "run the command in the folder in which the cluster was created; `kedge get clusters` lists what is there".into(),
+        help:
+            "run the command in the folder in which the cluster was created; `kedge get clusters` lists what is there"
+                .into(),
     }
 }
 

@@ -34,7 +34,11 @@ pub async fn get_clusters(options: &Options, _reporter: &dyn Reporter) -> Result
 }
 
 /// One cluster: its folder, its objects with their conditions, its nodes. What can't be found out is said.
-pub async fn describe(options: &Options, name: &str, _reporter: &dyn Reporter) -> Result<DescribeOutcome, WorkflowError> {
+pub async fn describe(
+    options: &Options,
+    name: &str,
+    _reporter: &dyn Reporter,
+) -> Result<DescribeOutcome, WorkflowError> {
     let Some(folder) = Folder::open(&options.directory, name)? else { return Err(unknown(&options.directory, name)) };
     let mut outcome = DescribeOutcome {
         summary: summary(&folder)?,
@@ -82,7 +86,9 @@ pub async fn describe(options: &Options, name: &str, _reporter: &dyn Reporter) -
 fn unknown(directory: &Path, name: &str) -> WorkflowError {
     WorkflowError::Input {
         message: format!("there is no cluster `{name}` in `{}`", directory.display()),
-        help: "run the command in the folder in which the cluster was created; `kedge get clusters` lists what is there".into(),
+        help:
+            "run the command in the folder in which the cluster was created; `kedge get clusters` lists what is there"
+                .into(),
     }
 }
 

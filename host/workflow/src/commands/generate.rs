@@ -45,6 +45,8 @@ fn check_name(name: &str) -> Result<(), WorkflowError> {
     }
     Err(WorkflowError::Input {
         message: format!("`{name}` can't be the name of a cluster"),
-        help: format!("use at most {LONGEST_NAME} small letters, digits and `-`, beginning with a letter and not ending with `-`"),
+        help: format!(
+            "use at most {LONGEST_NAME} small letters, digits and `-`, beginning with a letter and not ending with `-`"
+        ),
     })
 }

@@ -40,7 +40,13 @@ async fn stopped(run: &Run, command: &str, stopped: Stopped) -> WorkflowError {
                 return error;
             }
             let diagnosis = write_diagnosis(run, title, &failure).await;
-            WorkflowError::Step { step: step.to_owned(), title: title.to_owned(), failure: Box::new(failure), diagnosis, resume }
+            WorkflowError::Step {
+                step: step.to_owned(),
+                title: title.to_owned(),
+                failure: Box::new(failure),
+                diagnosis,
+                resume,
+            }
         }
     }
 }

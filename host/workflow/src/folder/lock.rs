@@ -73,7 +73,8 @@ pub(super) fn take(folder: &Folder, holder: &Holder) -> Result<Lock, FolderError
     match file.try_lock() {
         Ok(()) => {}
         Err(TryLockError::WouldBlock) => {
-            let unknown = Holder { pid: 0, host: "another machine".into(), command: "unknown".into(), since: holder.since };
+            let unknown =
+                Holder { pid: 0, host: "another machine".into(), command: "unknown".into(), since: holder.since };
             let holder = Box::new(read(&mut file).unwrap_or(unknown));
             return Err(FolderError::InUse { cluster: folder.name().to_owned(), holder });
         }

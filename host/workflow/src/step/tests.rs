@@ -192,10 +192,14 @@ async fn interrupted_before_a_step_or_in_it() {
 async fn a_step_whose_work_brings_nothing_about_fails() {
     let (bench, world) = (Bench::new(), World::default());
     let steps: Steps<World> = vec![Box::new(Fake("one")), Box::new(Broken(false)), Box::new(Fake("two"))];
-    let Err(Stopped::Failed { step: "broken", failure, .. }) = bench.run(&steps, &world).await else { panic!("it went on") };
+    let Err(Stopped::Failed { step: "broken", failure, .. }) = bench.run(&steps, &world).await else {
+        panic!("it went on")
+    };
     assert!(failure.message.contains("not there"), "{failure}");
     assert_eq!(*world.worked.lock().unwrap(), ["one"], "nothing after it is begun");
-    assert!(matches!(&Journal::peek(&bench.folder).unwrap().last().unwrap().entry, Entry::Failed { step, .. } if step == "broken"));
+    assert!(
+        matches!(&Journal::peek(&bench.folder).unwrap().last().unwrap().entry, Entry::Failed { step, .. } if step == "broken")
+    );
 }
 
 #[tokio::test]

@@ -39,7 +39,10 @@ impl Step<Run> for BootstrapCluster {
         let machines = records.ever_started(Operation::Create, id::WORKLOAD);
         if machines && self.temporary && matches!(run.bootstrap_side().await?, Side::Absent) {
             return Err(Failure::new(
-                format!("the bootstrap cluster of `{0}` is gone, and with it the objects of the half-made cluster `{0}`", run.name()),
+                format!(
+                    "the bootstrap cluster of `{0}` is gone, and with it the objects of the half-made cluster `{0}`",
+                    run.name()
+                ),
                 format!(
                     "run `kedge delete cluster {0}`, look in the infrastructure for machines named `{0}-…` and remove them, then create the cluster again",
                     run.name()

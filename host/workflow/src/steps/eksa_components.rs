@@ -46,7 +46,10 @@ impl Step<Run> for EksaComponents {
         let api = run.workload().await?;
         let objects = objects(run).await?;
         if objects.is_empty() {
-            run.note(format!("the release `{}` has no EKS-A components: the cluster goes without its controller", run.prepared.release.name()));
+            run.note(format!(
+                "the release `{}` has no EKS-A components: the cluster goes without its controller",
+                run.prepared.release.name()
+            ));
             return Ok(());
         }
         let progress = run.progress(self.id());

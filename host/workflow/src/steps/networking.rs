@@ -28,7 +28,10 @@ pub(crate) fn cni_manifest(prepared: &Prepared) -> Result<String, WorkflowError>
     let chart = prepared.view.cilium_chart().filter(|_| name == "cilium");
     let only = chart.map(|c| format!(", only the Helm chart `{c}`")).unwrap_or_default();
     Err(WorkflowError::Input {
-        message: format!("the release `{}` has no manifests of `{name}` for this Kubernetes version{only}", prepared.release.name()),
+        message: format!(
+            "the release `{}` has no manifests of `{name}` for this Kubernetes version{only}",
+            prepared.release.name()
+        ),
         help: format!(
             "nothing was touched; render the chart with `helm template`, put the address of the result into the release's \
              `versionsBundles[].{name}.manifest.uri`, and give that release with `--bundles-override`"
@@ -76,7 +79,12 @@ async fn objects(run: &Run) -> Result<Vec<Value>, Failure> {
 }
 
 /// Waits until all nodes, the control plane and the workers are what the spec asks for.
-pub(super) async fn complete(run: &Run, management: &Api, workload: &Api, progress: &dyn Progress) -> Result<(), Failure> {
+pub(super) async fn complete(
+    run: &Run,
+    management: &Api,
+    workload: &Api,
+    progress: &dyn Progress,
+) -> Result<(), Failure> {
     let (name, machines) = (run.name(), run.machines());
     readiness::nodes_ready(workload, machines.nodes(), run.machine_bound(machines.nodes()), progress).await?;
     let bound = run.bound(run.options.timeouts.control_plane);

@@ -29,8 +29,10 @@ fn steps_are_the_document_s_in_its_order() {
 #[test]
 fn an_existing_bootstrap_cluster_is_neither_made_nor_deleted() {
     let lines: Vec<_> = create(false).iter().filter_map(|s| s.line()).collect();
-    let without: Vec<_> =
-        DOCUMENT.into_iter().filter(|l| !l.starts_with("Creating new bootstrap") && !l.starts_with("Deleting bootstrap")).collect();
+    let without: Vec<_> = DOCUMENT
+        .into_iter()
+        .filter(|l| !l.starts_with("Creating new bootstrap") && !l.starts_with("Deleting bootstrap"))
+        .collect();
     assert_eq!(lines, without);
     assert_eq!(create(false).len(), create(true).len());
 }

@@ -46,7 +46,10 @@ impl Step<Run> for WorkloadCluster {
         let begun = run.journal.records().ever_started(Operation::Create, id::WORKLOAD);
         if !begun && run.has_cluster(&run.bootstrap().await?).await? {
             return Err(Failure::new(
-                format!("the bootstrap cluster has a cluster `{}` already, and this folder did not make it", run.name()),
+                format!(
+                    "the bootstrap cluster has a cluster `{}` already, and this folder did not make it",
+                    run.name()
+                ),
                 "give the new cluster another name, or go on in the folder in which the other one was begun",
             )
             .about(run.cluster_id().to_string()));
@@ -66,9 +69,11 @@ impl Step<Run> for WorkloadCluster {
         readiness::infrastructure_ready(&bootstrap, NAMESPACE, name, run.bound(waits.control_plane), progress).await?;
         if machines.etcd > 0 {
             let etcd = format!("{name}-etcd");
-            readiness::external_etcd_ready(&bootstrap, NAMESPACE, &etcd, run.bound(waits.external_etcd), progress).await?;
+            readiness::external_etcd_ready(&bootstrap, NAMESPACE, &etcd, run.bound(waits.external_etcd), progress)
+                .await?;
         }
-        readiness::control_plane_initialized(&bootstrap, NAMESPACE, name, run.bound(waits.control_plane), progress).await?;
+        readiness::control_plane_initialized(&bootstrap, NAMESPACE, name, run.bound(waits.control_plane), progress)
+            .await?;
         let workload = reached(run, &bootstrap, progress).await?;
         // The cloud provider gives nodes the identity by which machines know them, so it comes before the wait for them.
         let addons = manifests.placed(Placement::WorkloadCluster).filter(|o| !is_storage_class(o));

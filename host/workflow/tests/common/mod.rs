@@ -19,8 +19,10 @@ pub(crate) fn spec_text(name: &str) -> String {
 /// Options with the embedded release.
 pub(crate) fn options(home: &Path, name: &str, spec: &str) -> Options {
     let mut options = Options::new(home, format!("{}bundles.yaml", release::SCHEME));
-    options.embedded =
-        release::embedded().files().map(|(path, text)| (format!("{}{path}", release::SCHEME), text.to_owned())).collect();
+    options.embedded = release::embedded()
+        .files()
+        .map(|(path, text)| (format!("{}{path}", release::SCHEME), text.to_owned()))
+        .collect();
     options.spec = Some(SpecInput::Text { name: name.to_owned(), text: spec.to_owned() });
     options
 }
@@ -40,7 +42,10 @@ pub(crate) fn words(error: &WorkflowError) -> String {
         cause = error.source();
     }
     for d in error.diagnostics() {
-        text.push_str(&format!("\n  {}:{}:{} [{}] {} ({})", d.file, d.line, d.column, d.finding.code, d.finding.message, d.finding.remedy));
+        text.push_str(&format!(
+            "\n  {}:{}:{} [{}] {} ({})",
+            d.file, d.line, d.column, d.finding.code, d.finding.message, d.finding.remedy
+        ));
     }
     if let Some(help) = error.help_text() {
         text.push_str(&format!("\n  help: {help}"));
