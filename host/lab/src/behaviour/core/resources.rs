@@ -11,7 +11,7 @@ use crate::behaviour::controller::{After, Controller, Key, On, Outcome, Route};
 use crate::behaviour::engine::Context;
 use crate::behaviour::kinds::{CLUSTER, CONFIG_MAP, RESOURCE_SET, RESOURCE_SET_BINDING, SECRET, names};
 use crate::behaviour::meta::{flag, hashed, is_paused, now, own, set, text};
-use crate::behaviour::objects::address;
+use crate::behaviour::objects::{Refused, address};
 use crate::behaviour::yaml;
 use crate::kube::{KubeCluster, LabelSelector, object};
 
@@ -107,12 +107,7 @@ fn manifests(context: &Context, namespace: &str, resource: &Value) -> Result<(Va
     Ok((holder, texts.collect()))
 }
 
-fn apply_to(
-    context: &Context,
-    this: &Value,
-    cluster: &Value,
-    workload: &KubeCluster,
-) -> Result<Vec<String>, crate::behaviour::objects::Refused> {
+fn apply_to(context: &Context, this: &Value, cluster: &Value, workload: &KubeCluster) -> Result<Vec<String>, Refused> {
     let objects = &context.objects;
     let (namespace, name) = (object::namespace(this), object::name(cluster));
     let binding = objects.get(&RESOURCE_SET_BINDING, namespace, name);
@@ -177,7 +172,7 @@ fn record(
     cluster: &Value,
     binding: Option<&Value>,
     entries: &[Value],
-) -> Result<(), crate::behaviour::objects::Refused> {
+) -> Result<(), Refused> {
     let objects = &context.objects;
     let (namespace, name) = (object::namespace(this), object::name(cluster));
     let entry = json!({"clusterResourceSetName": object::name(this), "resources": entries});

@@ -11,6 +11,7 @@ use crate::behaviour::engine::Context;
 use crate::behaviour::kinds::{CLUSTER, INFRASTRUCTURE_GROUP, MACHINE, names};
 use crate::behaviour::machines::{MachineRole, SimulatedMachine};
 use crate::behaviour::meta::{cluster_name, flag, is_paused, owner_named, owner_reference, set, text};
+use crate::behaviour::objects::Refused;
 use crate::behaviour::world::ClusterRole;
 use crate::kube::{Kind, object};
 
@@ -145,11 +146,7 @@ fn child_kind(definition: &Definition) -> Option<Kind> {
 }
 
 /// Some providers have an object of their own for each machine behind a machine object.
-fn make_child(
-    context: &Context,
-    definition: &Definition,
-    this: &Value,
-) -> Result<(), crate::behaviour::objects::Refused> {
+fn make_child(context: &Context, definition: &Definition, this: &Value) -> Result<(), Refused> {
     let Some(kind) = child_kind(definition) else { return Ok(()) };
     let Some(child) = context.definition(&kind) else { return Ok(()) };
     let mut spec = this.get("spec").cloned().unwrap_or_default();

@@ -48,8 +48,11 @@ impl Controller for Nodes {
         };
         let running: Vec<&Value> =
             pods.iter().map(|pod| &**pod).filter(|pod| text(pod, "/status/phase") == "Running").collect();
-        let network = !context.world.faults().has(&Fault::CniMissing)
-            && running.iter().any(|pod| text(pod, "/spec/nodeName") == key.name && brings_network(pod));
+        // The fault is about clusters that are made; a bootstrap cluster comes with a network that works.
+        let missing =
+            context.world.faults().has(&Fault::CniMissing) && !text(&this, "/spec/providerID").starts_with("kind://");
+        let network =
+            !missing && running.iter().any(|pod| text(pod, "/spec/nodeName") == key.name && brings_network(pod));
         // The cloud provider initializes nodes from wherever it runs.
         let cloud = running.iter().any(|pod| is_cloud_provider(pod));
         objects.change_this(&this, |this| update(this, network, cloud));

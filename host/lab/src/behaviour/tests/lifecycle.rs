@@ -369,3 +369,16 @@ async fn another_provider_works_by_contract_alone() {
     assert_eq!(made.pointer("/status/initialization/provisioned"), Some(&json!(true)));
     assert_all_valid(bed.store());
 }
+
+#[tokio::test]
+async fn a_missing_network_is_missing_on_the_new_cluster_alone() {
+    let bed = Bed::new("vsphere", &["cni-missing"]).await;
+    Sample::default().create(bed.store());
+    let workload = bed.network().await;
+    until(bed.store(), "both machines have a node", |store| {
+        machines(store).iter().filter(|one| !text(one, "/status/nodeRef/name").is_empty()).count() == 2
+    })
+    .await;
+    assert!(bed.store().list(&NODE, None, &everything()).iter().all(|node| is_true(node, "Ready")));
+    assert!(workload.store().list(&NODE, None, &everything()).iter().all(|node| !is_true(node, "Ready")));
+}
