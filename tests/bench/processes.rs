@@ -10,7 +10,8 @@ const RUNS: u32 = 40;
 pub(crate) fn measure() -> Vec<Figure> {
     let folder = tempfile::tempdir().expect("a folder");
     let spec = folder.path().join("spec.yaml");
-    let text = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/specs/vsphere-ubuntu-stacked.yaml")).expect("a spec");
+    let text = std::fs::read(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/specs/vsphere-ubuntu-stacked.yaml"))
+        .expect("a spec");
     std::fs::write(&spec, text).expect("a spec can be written");
 
     let kedge = |args: &[&str]| {
@@ -20,7 +21,12 @@ pub(crate) fn measure() -> Vec<Figure> {
         command
     };
     let mut figures = vec![
-        Figure { what: "kedge version, processor time", measured: cpu(&mut kedge(&["version"])), bound: 10.0, unit: "ms" },
+        Figure {
+            what: "kedge version, processor time",
+            measured: cpu(&mut kedge(&["version"])),
+            bound: 10.0,
+            unit: "ms",
+        },
         Figure {
             what: "kedge generate clusterconfig, processor time",
             measured: cpu(&mut kedge(&["generate", "clusterconfig", "a1", "-p", "vsphere"])),
@@ -29,17 +35,33 @@ pub(crate) fn measure() -> Vec<Figure> {
         },
     ];
     let (wall, memory) = whole(&mut kedge(&["create", "cluster", "-f", "spec.yaml", "--lab"]));
-    figures.push(Figure { what: "a create on the lab, wall time", measured: wall.as_secs_f64(), bound: 5.0, unit: "s" });
+    figures.push(Figure {
+        what: "a create on the lab, wall time",
+        measured: wall.as_secs_f64(),
+        bound: 5.0,
+        unit: "s",
+    });
     figures.push(Figure { what: "a create on the lab, peak memory", measured: memory, bound: 200.0, unit: "MiB" });
     let (small, large) = (rendered(folder.path(), 500, &kedge), rendered(folder.path(), 1000, &kedge));
-    figures.push(Figure { what: "render of 1,000 worker node groups, wall time", measured: large, bound: 1.0, unit: "s" });
-    figures.push(Figure { what: "render of 1,000 groups over one of 500 (linear: 2)", measured: large / small, bound: 3.0, unit: "x" });
+    figures.push(Figure {
+        what: "render of 1,000 worker node groups, wall time",
+        measured: large,
+        bound: 1.0,
+        unit: "s",
+    });
+    figures.push(Figure {
+        what: "render of 1,000 groups over one of 500 (linear: 2)",
+        measured: large / small,
+        bound: 3.0,
+        unit: "x",
+    });
     figures
 }
 
 /// Seconds that a render with so many worker node groups takes, the best of three.
 fn rendered(folder: &std::path::Path, groups: usize, kedge: &impl Fn(&[&str]) -> Command) -> f64 {
-    let base = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/specs/docker.yaml")).expect("a spec");
+    let base =
+        std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/specs/docker.yaml")).expect("a spec");
     let many: String = (0..groups).map(|n| format!("  - count: 1\n    name: md-{n}\n")).collect();
     let text = base.replace("  - count: 1\n    name: md-0\n", &many);
     assert!(groups < 2 || text.contains("md-1\n"), "the groups are in the spec");

@@ -77,7 +77,11 @@ impl Sandbox {
         Ran::from(&self.command(args).output().expect("the binary starts"))
     }
 
-    pub(crate) fn run_with_input<S: AsRef<std::ffi::OsStr>>(&self, args: impl IntoIterator<Item = S>, input: &[u8]) -> Ran {
+    pub(crate) fn run_with_input<S: AsRef<std::ffi::OsStr>>(
+        &self,
+        args: impl IntoIterator<Item = S>,
+        input: &[u8],
+    ) -> Ran {
         let mut child = self.command(args).stdin(Stdio::piped()).spawn().expect("the binary starts");
         // The binary may refuse before it has read everything.
         let _ = child.stdin.take().expect("a pipe").write_all(input);

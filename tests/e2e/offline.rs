@@ -16,17 +16,13 @@ fn what_generate_writes_validates_once_the_blanks_are_filled() {
     let findings: serde_json::Value = serde_json::from_str(&blank.stdout).unwrap();
     for path in ["spec.server", "spec.datacenter", "spec.network", "spec.datastore", "spec.resourcePool"] {
         let found = findings.as_array().unwrap().iter().find(|f| f["path"] == path);
-        let line = found.unwrap_or_else(|| panic!("nothing is said of {path}: {}", blank.stdout))["line"].as_u64().unwrap();
+        let line =
+            found.unwrap_or_else(|| panic!("nothing is said of {path}: {}", blank.stdout))["line"].as_u64().unwrap();
         let text = vsphere.stdout.lines().nth(usize::try_from(line).unwrap() - 1).unwrap();
         assert!(text.contains(path.rsplit('.').next().unwrap()), "{path} points at `{text}`");
         assert!(text.contains('#'), "the blank of {path} has a comment: `{text}`");
     }
-    let filled = vsphere
-        .stdout
-        .lines()
-        .map(fill)
-        .collect::<Vec<_>>()
-        .join("\n");
+    let filled = vsphere.stdout.lines().map(fill).collect::<Vec<_>>().join("\n");
     sandbox.file("filled.yaml", filled);
     sandbox.run(["validate", "-f", "filled.yaml"]).expect(0);
 }
@@ -80,11 +76,13 @@ fn render_writes_a_folder() {
     sandbox.spec("docker.yaml");
     let whole = sandbox.run(["render", "-f", "docker.yaml"]).expect(0).stdout;
     sandbox.run(["render", "-f", "docker.yaml", "--output-dir", "out"]).expect(0);
-    let mut files: Vec<_> = std::fs::read_dir(sandbox.path().join("out")).unwrap().map(|e| e.unwrap().path()).collect();
-    files.sort();
-    // In the order of their names, the files are what goes to standard output.
-    let joined: Vec<String> = files.iter().map(|f| std::fs::read_to_string(f).unwrap().trim_matches(['-', '\n']).to_owned()).collect();
-    let parts: Vec<String> = whole.split("\n---\n").map(|d| d.trim_matches(['-', '\n']).to_owned()).collect();
+    let mut joined = Vec::new();
+    for file in std::fs::read_dir(sandbox.path().join("out")).unwrap() {
+        joined.extend(documents(&std::fs::read_to_string(file.unwrap().path()).unwrap()));
+    }
+    let mut parts = documents(&whole);
+    joined.sort();
+    parts.sort();
     assert_eq!(joined, parts);
 }
 
@@ -130,10 +128,17 @@ fn a_link_named_as_the_eksctl_plugin_is_that_plugin() {
     let sandbox = Sandbox::new();
     let link = sandbox.path().join("eksctl-anywhere");
     std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_kedge"), &link).unwrap();
-    let output = std::process::Command::new(&link).args(["generate", "clusterconfig", "dev", "-p", "docker"]).output().unwrap();
+    let output =
+        std::process::Command::new(&link).args(["generate", "clusterconfig", "dev", "-p", "docker"]).output().unwrap();
     assert!(output.status.success());
     let own = sandbox.run(["generate", "clusterconfig", "dev", "-p", "docker"]).expect(0);
     assert_eq!(String::from_utf8(output.stdout).unwrap(), own.stdout);
     let help = std::process::Command::new(&link).args(["create", "--help"]).output().unwrap();
     assert!(String::from_utf8(help.stdout).unwrap().contains("eksctl anywhere create"));
+}
+
+/// The documents of a YAML text.
+fn documents(text: &str) -> Vec<String> {
+    let normal = format!("\n{text}");
+    normal.split("\n---\n").map(|d| d.trim().to_owned()).filter(|d| !d.is_empty()).collect()
 }

@@ -15,7 +15,7 @@ fn both_built_in_plugins_are_listed() {
 fn inspect_shows_everything_that_a_plugin_may_do() {
     let sandbox = Sandbox::new();
     let ran = sandbox.run(["plugin", "inspect", "vsphere", "-o", "json"]).expect(0);
-    for said in ["vcenter", "EKSA_VSPHERE_PASSWORD", "kedge:provider/endpoints", "kedge:provider/preflight", "sha256"] {
+    for said in ["vcenter", "EKSA_VSPHERE_PASSWORD", "kedge:provider/endpoints", "kedge:provider/preflight", "digest"] {
         assert!(ran.stdout.contains(said), "{said} is missing in\n{}", ran.stdout);
     }
     for never in ["wasi:filesystem", "wasi:sockets", "wasi:http"] {

@@ -18,7 +18,9 @@ fn kubectl_looks_around_and_changes_things() {
     let cluster = succeeds(&mut kubectl("get cluster mgmt -n eksa-system -o yaml"));
     assert!(cluster.contains("kind: Cluster"), "{cluster}");
     assert!(succeeds(&mut kubectl("get clusters.cluster.x-k8s.io -A -o wide")).contains("mgmt"));
-    succeeds(&mut kubectl("wait --for=condition=Available clusters.cluster.x-k8s.io/mgmt -n eksa-system --timeout=20s"));
+    succeeds(&mut kubectl(
+        "wait --for=condition=Available clusters.cluster.x-k8s.io/mgmt -n eksa-system --timeout=20s",
+    ));
 
     // describe, api-resources, explain, api-versions.
     assert!(succeeds(&mut kubectl("describe clusters.cluster.x-k8s.io mgmt -n eksa-system")).contains("ControlPlane"));
@@ -71,7 +73,9 @@ fn kubectl_looks_around_and_changes_things() {
     let refused = fails(&mut kubectl("apply -f wrong.yaml"));
     assert!(refused.contains("replicas"), "{refused}");
     succeeds(&mut kubectl("scale machinedeployment mgmt-md-0 -n eksa-system --replicas=2"));
-    succeeds(&mut kubectl("wait --for=jsonpath={.status.readyReplicas}=2 machinedeployment/mgmt-md-0 -n eksa-system --timeout=30s"));
+    succeeds(&mut kubectl(
+        "wait --for=jsonpath={.status.readyReplicas}=2 machinedeployment/mgmt-md-0 -n eksa-system --timeout=30s",
+    ));
     assert_eq!(succeeds(&mut kubectl("get nodes -o name")).lines().count(), 3);
     succeeds(&mut kubectl("delete namespace kedge-test --timeout=20s"));
     assert!(fails(&mut kubectl("get configmap settings -n kedge-test")).contains("not found"));

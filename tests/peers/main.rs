@@ -21,7 +21,11 @@ pub(crate) fn peer(name: &str, sandbox: &Sandbox) -> Command {
     let path = PathBuf::from(folder).join(name);
     assert!(path.is_file(), "{} is not there: run `tests/peers/build`", path.display());
     let mut command = Command::new(path);
-    command.current_dir(sandbox.path()).env_clear().env("HOME", sandbox.path().join("home")).env("PATH", "/usr/bin:/bin");
+    command
+        .current_dir(sandbox.path())
+        .env_clear()
+        .env("HOME", sandbox.path().join("home"))
+        .env("PATH", "/usr/bin:/bin");
     command
 }
 

@@ -24,7 +24,8 @@ impl Drop for Vcsim {
 
 impl Vcsim {
     fn start(sandbox: &Sandbox) -> Self {
-        let certificate = rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
+        let certificate =
+            rcgen::generate_simple_self_signed(vec!["localhost".to_owned(), "127.0.0.1".to_owned()]).unwrap();
         let cert = sandbox.file("vcsim.pem", certificate.cert.pem());
         let key = sandbox.file("vcsim.key", certificate.signing_key.serialize_pem());
         let mut child = peer("vcsim", sandbox)
@@ -68,7 +69,9 @@ impl Vcsim {
             "tags.category.create -t VirtualMachine eksdRelease".to_owned(),
             "tags.create -c os os:ubuntu".to_owned(),
             "tags.create -c eksdRelease eksdRelease:kubernetes-1-35-eks-10".to_owned(),
-            format!("vm.create -on=false -m 2048 -c 2 -g ubuntu64Guest -net sddc-cgw-network-1 -ds WorkloadDatastore -pool {pool} -folder {root}/vm/Templates -disk 25GB ubuntu-2204-kube-v1-35"),
+            format!(
+                "vm.create -on=false -m 2048 -c 2 -g ubuntu64Guest -net sddc-cgw-network-1 -ds WorkloadDatastore -pool {pool} -folder {root}/vm/Templates -disk 25GB ubuntu-2204-kube-v1-35"
+            ),
             format!("snapshot.create -m=false -vm {root}/vm/Templates/ubuntu-2204-kube-v1-35 root"),
             format!("vm.markastemplate {root}/vm/Templates/ubuntu-2204-kube-v1-35"),
             format!("tags.attach -c os os:ubuntu {root}/vm/Templates/ubuntu-2204-kube-v1-35"),
@@ -98,7 +101,14 @@ fn a_preflight_against_vcsim() {
     let before = vcsim.sessions(&sandbox);
 
     // The template has no tag of its release yet.
-    let args = ["preflight", "-f", bundles.to_str().unwrap(), "--bundles-override", "embedded:bundles.yaml", "--skip-ip-check"];
+    let args = [
+        "preflight",
+        "-f",
+        bundles.to_str().unwrap(),
+        "--bundles-override",
+        "embedded:bundles.yaml",
+        "--skip-ip-check",
+    ];
     let untagged = sandbox.run(args).expect(4);
     assert!(untagged.stdout.contains("✅ Authenticated to vSphere"), "{}", untagged.stdout);
     assert!(untagged.stderr.contains("eksdRelease:kubernetes-1-35-eks-10"), "{}", untagged.stderr);

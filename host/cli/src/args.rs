@@ -17,8 +17,10 @@ pub(crate) use plugin::PluginCommand;
 /// Every provider is a sandboxed WebAssembly component: it holds no password, opens no socket and reads no file.
 #[derive(Debug, Parser)]
 #[command(name = "kedge", version, disable_version_flag = true, propagate_version = false, max_term_width = 110)]
-#[command(after_help = "Exit codes: 0 done · 2 usage · 3 the spec, release or plugin is wrong (nothing was touched) · 4 preflight \
-failed (nothing was touched) · 5 a step failed (the same command goes on from there) · 130 interrupted (the same command goes on)")]
+#[command(
+    after_help = "Exit codes: 0 done · 2 usage · 3 the spec, release or plugin is wrong (nothing was touched) · 4 preflight \
+failed (nothing was touched) · 5 a step failed (the same command goes on from there) · 130 interrupted (the same command goes on)"
+)]
 pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) global: Global,

@@ -71,8 +71,10 @@ impl Failure {
 
 /// Findings with the lines that they are about.
 pub(crate) fn diagnostics(printer: &Printer, diagnostics: &[Diagnostic]) {
-    let theme = if printer.colour() { miette::GraphicalTheme::unicode() } else { miette::GraphicalTheme::unicode_nocolor() };
-    let handler = miette::GraphicalReportHandler::new_themed(theme).with_width(100).with_context_lines(1).with_links(false);
+    let theme =
+        if printer.colour() { miette::GraphicalTheme::unicode() } else { miette::GraphicalTheme::unicode_nocolor() };
+    let handler =
+        miette::GraphicalReportHandler::new_themed(theme).with_width(100).with_context_lines(1).with_links(false);
     for diagnostic in diagnostics {
         let mut text = String::new();
         if handler.render_report(&mut text, diagnostic).is_ok() {

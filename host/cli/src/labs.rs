@@ -36,30 +36,43 @@ impl UsedLab {
 }
 
 /// The lab that the flags ask for, if they ask for one.
-pub(crate) async fn open(flags: &LabUse, spec: &SpecInput, printer: &Printer) -> Result<Option<UsedLab>, Failure> {
+///
+/// Without a spec (a create that stopped before it kept one) the lab that is started has nothing of it in it.
+pub(crate) async fn open(
+    flags: &LabUse,
+    spec: Option<&SpecInput>,
+    printer: &Printer,
+) -> Result<Option<UsedLab>, Failure> {
     let Some(place) = &flags.lab else {
         let shaped = flags.shape.lab_speed.is_some() || !flags.shape.lab_fault.is_empty();
         if shaped {
-            return Err(Failure::usage("`--lab-speed` and `--lab-fault` shape a lab, and no lab is used", "add `--lab`"));
+            return Err(Failure::usage(
+                "`--lab-speed` and `--lab-fault` shape a lab, and no lab is used",
+                "add `--lab`",
+            ));
         }
         return Ok(None);
     };
-    let documents = match documents(spec) {
+    if let Some(path) = place {
+        return running(path).await.map(Some);
+    }
+    let documents = match spec.map_or_else(|| Ok(Vec::new()), documents) {
         Ok(documents) => documents,
         // A spec that can't be read has no lab; what is wrong with it is for the command itself to say.
         Err(_) if flags.shape.lab_fault.iter().all(|f| f != "help") => return Ok(None),
         Err(_) => Vec::new(),
     };
     let name = cluster_name(&documents);
-    if let Some(path) = place.clone() {
-        return running(&path).await.map(Some);
-    }
     if let Some(name) = &name {
         let path = connection_file(name);
         if let Ok(Some(connection)) = Connection::read(&path)
             && connection.is_alive(PATIENCE).await
         {
-            printer.note(&format!("using the lab that runs already (process {}, `{}`)", connection.pid, path.display()));
+            printer.note(&format!(
+                "using the lab that runs already (process {}, `{}`)",
+                connection.pid,
+                path.display()
+            ));
             say_simulated(printer);
             return Ok(Some(UsedLab { connection, own: None }));
         }
@@ -70,7 +83,11 @@ pub(crate) async fn open(flags: &LabUse, spec: &SpecInput, printer: &Printer) ->
 }
 
 /// Starts a lab in this process.
-pub(crate) async fn start(documents: Vec<serde_json::Value>, speed: Option<f64>, faults: &[String]) -> Result<Lab, Failure> {
+pub(crate) async fn start(
+    documents: Vec<serde_json::Value>,
+    speed: Option<f64>,
+    faults: &[String],
+) -> Result<Lab, Failure> {
     if faults.iter().any(|fault| fault == "help") {
         return Err(Failure::usage("`--lab-fault` takes one of these", kedge_lab::fault::known()));
     }
@@ -86,7 +103,9 @@ pub(crate) async fn start(documents: Vec<serde_json::Value>, speed: Option<f64>,
 /// The documents of a spec.
 pub(crate) fn documents(spec: &SpecInput) -> Result<Vec<serde_json::Value>, String> {
     let (name, text) = match spec {
-        SpecInput::File(path) => (path.display().to_string(), std::fs::read_to_string(path).map_err(|e| e.to_string())?),
+        SpecInput::File(path) => {
+            (path.display().to_string(), std::fs::read_to_string(path).map_err(|e| e.to_string())?)
+        }
         SpecInput::Text { name, text } => (name.clone(), text.clone()),
     };
     let spec = Spec::parse(Source::new(name, text)).map_err(|rejected| rejected.to_string())?;

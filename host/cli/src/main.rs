@@ -18,7 +18,9 @@ use std::sync::Arc;
 
 use clap::{CommandFactory, FromArgMatches};
 
-use crate::args::{Cli, Command, CreateCommand, DeleteCommand, DescribeCommand, GenerateCommand, GetCommand, LabCommand};
+use crate::args::{
+    Cli, Command, CreateCommand, DeleteCommand, DescribeCommand, GenerateCommand, GetCommand, LabCommand,
+};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -75,7 +77,9 @@ fn run(cli: Cli, printer: &Arc<Printer>) -> Result<(), Failure> {
             Command::Preflight(args) => commands::preflight::run(args, printer).await,
             Command::Create(CreateCommand::Cluster(args)) => commands::create::run(args, printer).await,
             Command::Delete(DeleteCommand::Cluster(args)) => commands::delete::run(args, printer).await,
-            Command::Describe(DescribeCommand::Cluster { name, output }) => commands::describe::run(&name, output, printer).await,
+            Command::Describe(DescribeCommand::Cluster { name, output }) => {
+                commands::describe::run(&name, output, printer).await
+            }
             Command::Get(GetCommand::Clusters(output)) => commands::get::run(output, printer).await,
             Command::Lab(LabCommand::Serve(args)) => commands::lab::run(args, printer).await,
             Command::Plugin(command) => commands::plugin::run(command, printer).await,

@@ -32,7 +32,12 @@ pub(crate) fn with_spec(source: &SpecSource, default: DefaultRelease, printer: &
 }
 
 /// Options for a command that reads none.
-pub(crate) fn without_spec(release: &ReleaseSource, plugins: &PluginSource, default: DefaultRelease, printer: &Printer) -> Options {
+pub(crate) fn without_spec(
+    release: &ReleaseSource,
+    plugins: &PluginSource,
+    default: DefaultRelease,
+    printer: &Printer,
+) -> Options {
     let embedded = kedge_lab::release::embedded();
     let address = match (&release.bundles_override, default) {
         (Some(given), _) => given.clone(),

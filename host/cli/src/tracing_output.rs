@@ -9,8 +9,12 @@ use crate::args::{Global, LogFormat};
 fn filter(verbosity: u8) -> &'static str {
     match verbosity {
         0 => "off",
-        1..=2 => "kedge=info,kedge_workflow=info,kedge_plugin=info,kedge_cluster_api=info,kedge_bootstrap=info,plugin=info",
-        3..=5 => "kedge=debug,kedge_workflow=debug,kedge_plugin=debug,kedge_cluster_api=debug,kedge_bootstrap=debug,plugin=debug",
+        1..=2 => {
+            "kedge=info,kedge_workflow=info,kedge_plugin=info,kedge_cluster_api=info,kedge_bootstrap=info,plugin=info"
+        }
+        3..=5 => {
+            "kedge=debug,kedge_workflow=debug,kedge_plugin=debug,kedge_cluster_api=debug,kedge_bootstrap=debug,plugin=debug"
+        }
         6..=8 => "debug,hyper=info,hyper_util=info,rustls=info,h2=info,tower=info",
         _ => "trace",
     }

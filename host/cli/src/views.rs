@@ -30,7 +30,12 @@ pub(crate) fn validated(outcome: &ValidateOutcome) -> String {
     let _ = writeln!(
         text,
         "{}: the spec of `{}` is valid (provider {} {}, Kubernetes {}, release {})",
-        outcome.file, outcome.cluster, outcome.provider.name, outcome.provider.version, outcome.kubernetes_version, outcome.release
+        outcome.file,
+        outcome.cluster,
+        outcome.provider.name,
+        outcome.provider.version,
+        outcome.kubernetes_version,
+        outcome.release
     );
     text
 }
@@ -62,7 +67,14 @@ pub(crate) fn created(printer: &Printer, outcome: &CreateOutcome, ended: bool) {
 
 /// The list of clusters.
 pub(crate) fn clusters(clusters: &[ClusterSummary]) -> String {
-    let mut rows = vec![vec!["NAME".to_owned(), "STATE".into(), "PROVIDER".into(), "KUBERNETES".into(), "API".into(), "CHANGED".into()]];
+    let mut rows = vec![vec![
+        "NAME".to_owned(),
+        "STATE".into(),
+        "PROVIDER".into(),
+        "KUBERNETES".into(),
+        "API".into(),
+        "CHANGED".into(),
+    ]];
     for cluster in clusters {
         rows.push(vec![
             cluster.name.clone(),
@@ -119,7 +131,12 @@ pub(crate) fn described(outcome: &DescribeOutcome) -> String {
         let mut rows = vec![vec!["NODE".to_owned(), "READY".into(), "ROLES".into(), "VERSION".into()]];
         for node in &outcome.nodes {
             let roles = if node.roles.is_empty() { "-".to_owned() } else { node.roles.join(",") };
-            rows.push(vec![node.name.clone(), if node.ready { "yes".into() } else { "no".into() }, roles, node.version.clone()]);
+            rows.push(vec![
+                node.name.clone(),
+                if node.ready { "yes".into() } else { "no".into() },
+                roles,
+                node.version.clone(),
+            ]);
         }
         text.push('\n');
         text.push_str(&table::table(&rows));
@@ -138,7 +155,13 @@ fn object(text: &mut String, node: &ObjectNode, lead: &str, below: &str) {
     text.push('\n');
     // Good news is short: only what does not hold is spelled out.
     for condition in node.conditions.iter().filter(|c| c.status != "True" && !c.message.is_empty()) {
-        let _ = writeln!(text, "{below}    {} is {}: {}", condition.kind, condition.status, condition.message.replace('\n', "; "));
+        let _ = writeln!(
+            text,
+            "{below}    {} is {}: {}",
+            condition.kind,
+            condition.status,
+            condition.message.replace('\n', "; ")
+        );
     }
     for (index, child) in node.children.iter().enumerate() {
         let last = index + 1 == node.children.len();
@@ -159,6 +182,11 @@ pub(crate) fn lab_up(spec: &Path, connection_file: &Path, connection: &Connectio
         }
         let _ = writeln!(text, "{exports}");
     }
-    let _ = writeln!(text, "create the cluster in it: kedge create cluster -f {} --lab={}", spec.display(), connection_file.display());
+    let _ = writeln!(
+        text,
+        "create the cluster in it: kedge create cluster -f {} --lab={}",
+        spec.display(),
+        connection_file.display()
+    );
     text
 }

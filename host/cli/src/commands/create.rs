@@ -26,10 +26,7 @@ pub(crate) async fn run(args: CreateArgs, printer: &Arc<Printer>) -> Result<(), 
         ..Timeouts::default()
     };
     options.interrupt = setup::interrupt_on_signals(printer);
-    let lab = match &options.spec {
-        Some(spec) => labs::open(&args.lab, spec, printer).await?,
-        None => None,
-    };
+    let lab = labs::open(&args.lab, options.spec.as_ref(), printer).await?;
     if let Some(lab) = &lab {
         setup::use_lab(&mut options, &lab.connection)?;
     }

@@ -24,10 +24,7 @@ pub(crate) async fn run(args: DeleteArgs, printer: &Arc<Printer>) -> Result<(), 
             .map(SpecInput::File),
         (None, None) => None,
     };
-    let lab = match &spec {
-        Some(spec) => labs::open(&args.lab, spec, printer).await?,
-        None => None,
-    };
+    let lab = labs::open(&args.lab, spec.as_ref(), printer).await?;
     if args.filename.is_some() {
         options.spec = spec;
     }

@@ -78,12 +78,17 @@ async fn serve(
 }
 
 /// Runs the create that `--create` asks for in this process, against the lab as any other process would.
-async fn create(args: &LabServeArgs, flags: LabUse, interrupt: &Interrupt, printer: &Arc<Printer>) -> Result<(), Failure> {
+async fn create(
+    args: &LabServeArgs,
+    flags: LabUse,
+    interrupt: &Interrupt,
+    printer: &Arc<Printer>,
+) -> Result<(), Failure> {
     let mut options = setup::without_spec(&args.release, &args.plugins, DefaultRelease::Embedded, printer);
     options.spec = Some(setup::spec_input(&args.filename)?);
     options.interrupt = interrupt.clone();
     let spec = setup::spec_input(&args.filename)?;
-    if let Some(lab) = labs::open(&flags, &spec, printer).await? {
+    if let Some(lab) = labs::open(&flags, Some(&spec), printer).await? {
         setup::use_lab(&mut options, &lab.connection)?;
     }
     let outcome = commands::create(&options, Arc::new(Progress::with_lines(printer))).await?;
@@ -106,7 +111,13 @@ async fn show_new_clusters(
         let path = kubeconfig_file(folder, &id);
         write_private(&path, &cluster.kubeconfig)
             .map_err(|error| Failure::environment(format!("`{}` can't be written: {error}", path.display())))?;
-        printer.line(&format!("{} cluster `{}` at {}: kubectl --kubeconfig {}", cluster.role, cluster.name, cluster.url, path.display()));
+        printer.line(&format!(
+            "{} cluster `{}` at {}: kubectl --kubeconfig {}",
+            cluster.role,
+            cluster.name,
+            cluster.url,
+            path.display()
+        ));
         shown.insert(id);
     }
     Ok(())

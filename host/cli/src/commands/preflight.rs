@@ -17,10 +17,7 @@ pub(crate) async fn run(args: PreflightArgs, printer: &Arc<Printer>) -> Result<(
     options.skip.clone_from(&args.skips.skip_validations);
     options.skip_ip_check = args.skips.skip_ip_check;
     options.interrupt = setup::interrupt_on_signals(printer);
-    let lab = match &options.spec {
-        Some(spec) => labs::open(&args.lab, spec, printer).await?,
-        None => None,
-    };
+    let lab = labs::open(&args.lab, options.spec.as_ref(), printer).await?;
     if let Some(lab) = &lab {
         setup::use_lab(&mut options, &lab.connection)?;
     }

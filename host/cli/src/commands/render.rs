@@ -18,7 +18,10 @@ pub(crate) async fn run(args: RenderArgs, printer: &Arc<Printer>) -> Result<(), 
         return Ok(());
     };
     let failed = |error: std::io::Error| {
-        Failure::environment_with(format!("`{}` can't be written: {error}", dir.display()), "name a folder that you may write to")
+        Failure::environment_with(
+            format!("`{}` can't be written: {error}", dir.display()),
+            "name a folder that you may write to",
+        )
     };
     std::fs::create_dir_all(&dir).map_err(failed)?;
     for file in &outcome.files {

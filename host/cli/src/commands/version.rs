@@ -21,6 +21,11 @@ pub(crate) fn run(output: Output, printer: &Printer) {
         platform: format!("{}/{}", std::env::consts::OS, std::env::consts::ARCH),
     };
     printer.report(output.output, &version, || {
-        format!("kedge {}\nplugin contracts: {}\nplatform: {}\n", version.version, version.contracts.join(", "), version.platform)
+        format!(
+            "kedge {}\nplugin contracts: {}\nplatform: {}\n",
+            version.version,
+            version.contracts.join(", "),
+            version.platform
+        )
     });
 }

@@ -29,7 +29,15 @@ pub(crate) fn inspected(inspected: &Inspected) -> String {
         vec!["From".to_owned(), inspected.origin.clone()],
         vec!["Digest".into(), format!("sha256:{}", file.digest)],
         vec!["Contract".into(), file.contract.clone().unwrap_or_else(|| "none that is known".into())],
-        vec!["Size".into(), format!("{} KiB, {} functions, the largest {} bytes", file.size / 1024, file.functions, file.largest_function)],
+        vec![
+            "Size".into(),
+            format!(
+                "{} KiB, {} functions, the largest {} bytes",
+                file.size / 1024,
+                file.functions,
+                file.largest_function
+            ),
+        ],
         vec!["Memory".into(), format!("starts with {} KiB", file.initial_memory / 1024)],
     ];
     if !file.producers.is_empty() {
@@ -67,16 +75,29 @@ pub(crate) fn inspected(inspected: &Inspected) -> String {
         text.push_str("  none\n");
     }
     for endpoint in &description.endpoints {
-        let _ = writeln!(text, "  {}: {}\n    named by {} {}", endpoint.name, endpoint.purpose, endpoint.kind, endpoint.server_field);
+        let _ = writeln!(
+            text,
+            "  {}: {}\n    named by {} {}",
+            endpoint.name, endpoint.purpose, endpoint.kind, endpoint.server_field
+        );
     }
     text.push_str("\nSecrets it refers to and never sees\n");
     if description.secrets.is_empty() {
         text.push_str("  none\n");
     }
     for secret in &description.secrets {
-        let to = secret.endpoint.as_ref().map_or_else(|| "Secret objects only".to_owned(), |e| format!("towards {e}, and Secret objects"));
+        let to = secret
+            .endpoint
+            .as_ref()
+            .map_or_else(|| "Secret objects only".to_owned(), |e| format!("towards {e}, and Secret objects"));
         let needed = if secret.required { "required" } else { "optional" };
-        let _ = writeln!(text, "  {}: {}\n    from {} ({needed}; {to})", secret.name, secret.purpose, secret.environment.join(" or "));
+        let _ = writeln!(
+            text,
+            "  {}: {}\n    from {} ({needed}; {to})",
+            secret.name,
+            secret.purpose,
+            secret.environment.join(" or ")
+        );
     }
     text
 }

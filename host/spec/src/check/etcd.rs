@@ -21,7 +21,10 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
             findings.warning(
                 "etcd-count-unusual",
                 at,
-                format!("an etcd cluster of {count} members is not what is recommended"),
+                format!(
+                    "an etcd cluster of {count} {} is not what is recommended",
+                    if count == 1 { "member" } else { "members" }
+                ),
                 "use 3 or 5",
             );
         }

@@ -373,6 +373,11 @@ impl Store {
         let mut value = new;
         for admission in self.admissions_for(&resource.type_of()) {
             let reviewed = admission.review(operation, value.as_ref(), old).map_err(|why| {
+                // A webhook that does not answer has refused nothing: the server says so with another code.
+                if why.starts_with("failed calling webhook") {
+                    let message = format!("Internal error occurred: {why}");
+                    return ApiError::new(crate::kube::error::Reason::InternalError, message);
+                }
                 let hook = format!(
                     "{}.{}.{}",
                     if operation == Operation::Delete { "validation" } else { "default" },
