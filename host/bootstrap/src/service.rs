@@ -16,7 +16,7 @@ use url::Url;
 use crate::{Bootstrap, BootstrapError, Driver, existing};
 
 /// Making a cluster takes a while, but not for ever.
-const PATIENCE: Duration = Duration::from_secs(15 * 60);
+const PATIENCE: Duration = Duration::from_mins(15);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 /// A kubeconfig is a few KiB; what is much larger is something else.
 const LARGEST_ANSWER: usize = 1024 * 1024;

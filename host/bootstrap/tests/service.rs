@@ -1,4 +1,5 @@
 //! The service driver against a service on the loopback.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing)] // Helpers of tests are tests too.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -103,7 +103,9 @@ async fn look(run: &Run, api: &Api) -> Found {
         }
     }
     if let Ok(nodes) = api.list(&kinds::NODE, None, None).await {
-        nodes.into_iter().for_each(|node| add(&mut found, node));
+        for node in nodes {
+            add(&mut found, node);
+        }
     }
     match api.list(&TypeRef::of("v1", "Event"), None, None).await {
         Ok(events) => events.iter().for_each(|event| add_event(&mut found, event)),

@@ -182,7 +182,9 @@ impl WorkflowError {
                     text.push('\n');
                 }
                 if let Some(path) = diagnosis {
-                    text.push_str(&format!("what was found is in `{}`\n", path.display()));
+                    text.push_str("what was found is in `");
+                    text.push_str(&path.display().to_string());
+                    text.push_str("`\n");
                 }
                 text.push_str(resume);
                 text

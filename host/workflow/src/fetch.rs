@@ -18,7 +18,7 @@ use crate::interrupt::Interrupt;
 /// The largest file of a release that is read, in bytes. Component manifests come to a few MiB.
 pub const LARGEST: usize = 64 * 1024 * 1024;
 /// The longest download.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_mins(2);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(20);
 
 /// Why a file is not there.
@@ -157,7 +157,7 @@ impl Fetcher {
         if let (Some(text), false) = (&kept, fresh) {
             return Ok(text.clone());
         }
-        let tag = kept.as_ref().and_then(|_| cache.as_ref()).and_then(Cached::tag);
+        let tag = cache.as_ref().filter(|_| kept.is_some()).and_then(Cached::tag);
         let got = self.interrupt.unless_asked(self.get(url, tag.as_deref())).await;
         let answer = match (got, kept) {
             (None, _) => return Err(FetchError::Interrupted { address: url.to_string() }),
@@ -265,7 +265,7 @@ impl Cached {
         std::fs::create_dir_all(cache).ok()?;
         let dir = Dir::open_ambient_dir(cache, ambient_authority()).ok()?;
         let digest = Sha256::digest(url.as_str().as_bytes());
-        Some(Self { dir, name: digest.iter().map(|b| format!("{b:02x}")).collect() })
+        Some(Self { dir, name: hex(&digest) })
     }
 
     /// The copy, if it is whole: its own digest stands in its first line.
@@ -294,8 +294,16 @@ impl Cached {
     }
 }
 
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
+
 fn fingerprint(text: &str) -> String {
-    Sha256::digest(text.as_bytes()).iter().map(|b| format!("{b:02x}")).collect()
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 #[cfg(test)]

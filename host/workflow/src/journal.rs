@@ -423,11 +423,12 @@ mod tests {
         assert_eq!(Journal::open(&folder, "1").unwrap().records()[0].entry, Entry::Unknown);
     }
 
+    type Edit = fn(&mut Inputs);
+
     #[test]
     fn a_change_of_each_input_is_told() {
         let was = inputs();
         assert_eq!(was.changed(&inputs()), None);
-        type Edit = fn(&mut Inputs);
         let edits: [(&str, Edit); 4] = [
             ("the spec", |i| i.spec = "x".into()),
             ("the release", |i| i.release = "x".into()),

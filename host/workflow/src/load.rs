@@ -126,9 +126,10 @@ async fn claiming(options: &Options, folder: &Path, spec: &Spec) -> Result<Arc<P
         Ok(plugin) => Ok(Arc::new(plugin)),
         Err(PluginError::NotFound { known, .. }) => {
             let known: Vec<String> = known.iter().map(|k| format!("`{k}`")).collect();
-            let remedy = match known.is_empty() {
-                true => "name a plugin's file with `--plugin FILE`".to_owned(),
-                false => format!("use one of {}, or name a plugin's file with `--plugin FILE`", known.join(", ")),
+            let remedy = if known.is_empty() {
+                "name a plugin's file with `--plugin FILE`".to_owned()
+            } else {
+                format!("use one of {}, or name a plugin's file with `--plugin FILE`", known.join(", "))
             };
             let finding = Finding {
                 severity: Severity::Error,

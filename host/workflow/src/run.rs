@@ -199,9 +199,8 @@ impl Run {
                 );
                 return Err(failure);
             }
-            Side::Absent => match self.kubeconfig_from_bootstrap().await? {
-                Some(api) => api,
-                None => {
+            Side::Absent => {
+                let Some(api) = self.kubeconfig_from_bootstrap().await? else {
                     let file = self.folder.path_of(&self.folder.kubeconfig_file());
                     return Err(Failure::new(
                         format!(
@@ -211,8 +210,9 @@ impl Run {
                         ),
                         format!("restore `{}`, then run the same command again", file.display()),
                     ));
-                }
-            },
+                };
+                api
+            }
         };
         let settled = pivot::settled_on(&api, NAMESPACE, self.name()).await?;
         self.settled.store(settled, Ordering::Relaxed);
@@ -368,6 +368,7 @@ pub(crate) fn title(object: &Value) -> String {
     ObjectId::from_object(object).map_or_else(|| "an object without a name".to_owned(), |id| id.to_string())
 }
 
+#[allow(clippy::needless_pass_by_value)] // It stands in `map_err`.
 pub(crate) fn from_workflow(error: WorkflowError) -> Failure {
     Failure::new(error.to_string(), error.help_text().unwrap_or_default())
 }

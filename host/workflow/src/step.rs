@@ -63,8 +63,10 @@ impl From<kedge_cluster_api::Error> for Failure {
     fn from(error: kedge_cluster_api::Error) -> Self {
         use kedge_cluster_api::Error;
         let object = match &error {
-            Error::Refused { object, .. } | Error::Unreachable { object, .. } => Some(object.to_string()),
-            Error::GaveUp { object, .. } | Error::Hopeless { object, .. } => Some(object.to_string()),
+            Error::Refused { object, .. }
+            | Error::Unreachable { object, .. }
+            | Error::GaveUp { object, .. }
+            | Error::Hopeless { object, .. } => Some(object.clone()),
             _ => None,
         };
         let mut failure = Self::caused_by(error.to_string(), error.help(), error);

@@ -24,6 +24,11 @@ use crate::steps::{self, cni_manifest, id};
 /// Creates the cluster of a spec. Run again with the same spec, release and plugin, it goes on at the first step whose
 /// postcondition does not hold; for a cluster that is done it says so.
 pub async fn create(options: &Options, reporter: Arc<dyn Reporter>) -> Result<CreateOutcome, WorkflowError> {
+    // Boxed: a run holds everything, and callers should not have to.
+    Box::pin(run(options, reporter)).await
+}
+
+async fn run(options: &Options, reporter: Arc<dyn Reporter>) -> Result<CreateOutcome, WorkflowError> {
     let driver = driver(options)?;
     let prepared = load::load(options).await?;
     warn(&prepared, reporter.as_ref());

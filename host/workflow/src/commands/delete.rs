@@ -22,6 +22,15 @@ pub async fn delete(
     name: Option<&str>,
     reporter: Arc<dyn Reporter>,
 ) -> Result<DeleteOutcome, WorkflowError> {
+    // Boxed: a run holds everything, and callers should not have to.
+    Box::pin(run(options, name, reporter)).await
+}
+
+async fn run(
+    options: &Options,
+    name: Option<&str>,
+    reporter: Arc<dyn Reporter>,
+) -> Result<DeleteOutcome, WorkflowError> {
     let driver = driver(options)?;
     let options = with_spec(options, name)?;
     let prepared = load::load(&options).await?;

@@ -23,10 +23,7 @@ pub async fn get_clusters(options: &Options, _reporter: &dyn Reporter) -> Result
     let found = names.iter().map(|name| async move {
         let Some(folder) = Folder::open(&options.directory, name)? else { return Ok(None) };
         let mut summary = summary(&folder)?;
-        summary.api = match api(&folder).await {
-            None => None,
-            Some(api) => Some(api.is_ok()),
-        };
+        summary.api = api(&folder).await.map(|api| api.is_ok());
         Ok::<_, WorkflowError>(Some(summary))
     });
     let found = futures::future::try_join_all(found).await?;

@@ -93,9 +93,10 @@ async fn a_file_that_is_too_large_or_refused_is_told() {
     fetch.largest = 10;
     assert_eq!(fetch.text(&url, None, true).await.unwrap().len(), 10);
     for (status, expected) in [(404, "the server has no such file"), (500, "a problem of its own (status 500)")] {
-        let mut state = seen.lock().unwrap();
-        (state.status, state.text) = (status, format!("{status}"));
-        drop(state);
+        {
+            let mut state = seen.lock().unwrap();
+            (state.status, state.text) = (status, format!("{status}"));
+        }
         let error = fetch.text(&url, None, true).await.unwrap_err();
         assert!(error.to_string().contains(expected), "{error}");
     }

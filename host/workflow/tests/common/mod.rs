@@ -1,4 +1,5 @@
 //! What the tests share.
+#![allow(clippy::unwrap_used, clippy::panic, clippy::format_push_string)]
 #![allow(dead_code)] // Each test binary uses its part.
 
 use std::path::Path;
@@ -8,8 +9,40 @@ use kedge_bootstrap::existing::Existing;
 use kedge_lab::release;
 use kedge_workflow::{Options, SpecInput, WorkflowError};
 
-/// The specs of the repository.
-pub(crate) const SPECS: [&str; 3] = ["vsphere-ubuntu-stacked.yaml", "vsphere-external-etcd.yaml", "docker.yaml"];
+/// A spec of the repository: what it is for tells it apart, not whose machines it has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wanted {
+    /// The smallest one, with external etcd on machines without documents of their own.
+    Small,
+    /// Machines with documents, etcd on the control plane.
+    Stacked,
+    /// Machines with documents, external etcd.
+    External,
+}
+
+/// The file name of a spec.
+pub(crate) fn spec(wanted: Wanted) -> String {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/specs");
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| Path::new(name).extension().is_some_and(|e| e == "yaml"))
+        .collect();
+    names.sort();
+    let fits = |name: &&String| {
+        let text = spec_text(name);
+        match (text.contains("machineGroupRef"), text.contains("externalEtcdConfiguration")) {
+            (false, true) => wanted == Wanted::Small,
+            (true, false) => wanted == Wanted::Stacked,
+            (true, true) => wanted == Wanted::External,
+            (false, false) => false,
+        }
+    };
+    names.iter().find(fits).unwrap_or_else(|| panic!("no spec is {wanted:?}")).clone()
+}
+
+/// All of them.
+pub(crate) const ALL: [Wanted; 3] = [Wanted::Small, Wanted::Stacked, Wanted::External];
 
 pub(crate) fn spec_text(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/specs").join(name);
