@@ -1,5 +1,13 @@
 //! The bounds that this program promises, each measured and printed with its bound: `cargo bench -p kedge`.
 //! A bound that does not hold ends the run with 1.
+#![allow(
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test or a benchmark that meets the unexpected ends, and says where"
+)]
 
 mod in_process;
 mod processes;

@@ -3,7 +3,6 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 /// A folder that is removed at the end, and the binary run in it.
 pub(crate) struct Sandbox {
@@ -151,17 +150,6 @@ impl Drop for ServedLab {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Waits until a condition holds; fails the test after a minute.
-#[track_caller]
-pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let end = Instant::now() + Duration::from_secs(60);
-    while !holds() {
-        assert!(Instant::now() < end, "{what} did not come to pass within a minute");
-        std::thread::yield_now();
-        std::thread::park_timeout(Duration::from_millis(2));
     }
 }
 

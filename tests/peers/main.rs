@@ -1,5 +1,13 @@
 //! The tier with real peers: kubectl, clusterctl and govc against the lab, and this program against vcsim. They are built
 //! by `tests/peers/build`, whose folder `KEDGE_PEERS` names. Where the lab and a peer differ, the lab is wrong.
+#![allow(
+    clippy::pedantic,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test or a benchmark that meets the unexpected ends, and says where"
+)]
 
 #[path = "../e2e/harness.rs"]
 #[allow(dead_code, reason = "each tier uses a part of it")]

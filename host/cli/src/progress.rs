@@ -52,10 +52,10 @@ impl Reporter for Progress {
             Event::StepStarted { id, title } => printer.detail(&format!("step {id} begins: {title}")),
             Event::StepDone { title, already: true, .. } => printer.note(&format!("already done: {title}")),
             Event::StepDone { id, title, elapsed, .. } => {
-                printer.detail(&format!("step {id} done in {}: {title}", human(elapsed)))
+                printer.detail(&format!("step {id} done in {}: {title}", human(elapsed)));
             }
             Event::StepFailed { id, title, elapsed } => {
-                printer.detail(&format!("step {id} failed after {}: {title}", human(elapsed)))
+                printer.detail(&format!("step {id} failed after {}: {title}", human(elapsed)));
             }
             Event::Note { text } => printer.note(&text),
             Event::Warning { text } => printer.warning(&text),

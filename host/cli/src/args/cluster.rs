@@ -157,7 +157,7 @@ mod tests {
     #[test]
     fn durations_as_go_writes_them() {
         assert_eq!(duration("90s"), Ok(Duration::from_secs(90)));
-        assert_eq!(duration("1h30m"), Ok(Duration::from_secs(5400)));
+        assert_eq!(duration("1h30m"), Ok(Duration::from_mins(90)));
         assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
         for wrong in ["", "5", "m", "5x", "-5m", "5m5", "1..2s"] {
             assert!(duration(wrong).is_err(), "{wrong} was taken");

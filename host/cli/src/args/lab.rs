@@ -12,6 +12,7 @@ pub(crate) struct LabUse {
     /// Use the embedded infrastructure in place of the real one. With a value: the connection file that
     /// `kedge lab serve` wrote, to use a lab that runs on its own
     #[arg(long, value_name = "CONNECTION", num_args = 0..=1, require_equals = true)]
+    #[allow(clippy::option_option, reason = "that is how a flag with an optional value is written")]
     pub(crate) lab: Option<Option<PathBuf>>,
     #[command(flatten)]
     pub(crate) shape: LabShape,

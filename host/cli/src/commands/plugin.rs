@@ -52,12 +52,11 @@ pub(crate) async fn run(command: PluginCommand, printer: &Printer) -> Result<(),
                 _ => return Err(unknown(&target)),
             };
             let file = host.inspect(&entry).map_err(|error| Failure::plugin(&error))?;
-            let description = match &file.refused {
-                Some(_) => None,
-                None => {
-                    let plugin = host.load(&entry).await.map_err(|error| Failure::plugin(&error))?;
-                    Some(plugin.description().clone())
-                }
+            let description = if file.refused.is_some() {
+                None
+            } else {
+                let plugin = host.load(&entry).await.map_err(|error| Failure::plugin(&error))?;
+                Some(plugin.description().clone())
             };
             let inspected = Inspected { origin: entry.origin.to_string(), file, description };
             printer.report(output.output, &inspected, || views::inspected(&inspected));
