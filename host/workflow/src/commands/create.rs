@@ -76,6 +76,8 @@ async fn run(options: &Options, reporter: Arc<dyn Reporter>) -> Result<CreateOut
         run.note(format!("the cluster `{}` was created before: there is nothing to do", run.name()));
     } else {
         run.journal.add(options.clock.now(), Operation::Create, Entry::Finished)?;
+        // The snapshot of the move holds credentials, and nobody needs it any more.
+        run.folder.remove(MOVES)?;
         run.reporter.line("🎉 Cluster created!");
     }
     let checks = run.checks.lock().unwrap_or_else(PoisonError::into_inner).take().unwrap_or_default();
