@@ -15,7 +15,7 @@ fn kubectl_looks_around_and_changes_things() {
     succeeds(&mut kubectl("wait --for=condition=Ready nodes --all --timeout=20s"));
     let machines = succeeds(&mut kubectl("get machines -A -o name"));
     assert!(machines.lines().count() >= 2, "{machines}");
-    let cluster = succeeds(&mut kubectl("get cluster mgmt -n eksa-system -o yaml"));
+    let cluster = succeeds(&mut kubectl("get clusters.cluster.x-k8s.io mgmt -n eksa-system -o yaml"));
     assert!(cluster.contains("kind: Cluster"), "{cluster}");
     assert!(succeeds(&mut kubectl("get clusters.cluster.x-k8s.io -A -o wide")).contains("mgmt"));
     succeeds(&mut kubectl(
