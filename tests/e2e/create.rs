@@ -156,3 +156,14 @@ fn a_dry_run_touches_nothing() {
     assert!(ran.stdout.contains("nothing was touched"), "{}", ran.stdout);
     assert_eq!(sandbox.left_behind(&["vsphere-ubuntu-stacked.yaml", "home"]), Vec::<String>::new());
 }
+
+#[test]
+fn a_rehearsal_can_be_rehearsed_again() {
+    let sandbox = Sandbox::new();
+    sandbox.spec("docker.yaml");
+    for _ in 0..2 {
+        // The lab of the first run ended with it, and the simulated cluster too: the second begins anew.
+        let ran = sandbox.run(["create", "cluster", "-f", "docker.yaml", "--lab"]).expect(0);
+        assert!(ran.stdout.ends_with(AFTER_VALIDATION), "{}", ran.stdout);
+    }
+}

@@ -29,6 +29,7 @@ pub(crate) async fn run(args: CreateArgs, printer: &Arc<Printer>) -> Result<(), 
     let lab = labs::open(&args.lab, options.spec.as_ref(), printer).await?;
     if let Some(lab) = &lab {
         setup::use_lab(&mut options, &lab.connection)?;
+        options.ephemeral = !lab.outlives();
     }
     if let Some(path) = &args.kubeconfig {
         let existing = kedge_bootstrap::existing::Existing::from_file(path).map_err(WorkflowError::from)?;

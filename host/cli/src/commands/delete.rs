@@ -19,9 +19,13 @@ pub(crate) async fn run(args: DeleteArgs, printer: &Arc<Printer>) -> Result<(), 
     let spec = match (&args.filename, &args.name) {
         (Some(file), _) => Some(setup::spec_input(file)?),
         // The spec as the create used it: what a lab has to be filled from.
-        (None, Some(name)) => Some(PathBuf::from(name).join(format!("{name}-eks-a-cluster.yaml")))
-            .filter(|path| path.exists())
-            .map(SpecInput::File),
+        (None, Some(name)) => {
+            let folder = PathBuf::from(name);
+            [folder.join(format!("{name}-eks-a-cluster.yaml")), folder.join(kedge_workflow::folder::SPEC)]
+                .into_iter()
+                .find(|path| path.exists())
+                .map(SpecInput::File)
+        }
         (None, None) => None,
     };
     let lab = labs::open(&args.lab, spec.as_ref(), printer).await?;
@@ -30,6 +34,7 @@ pub(crate) async fn run(args: DeleteArgs, printer: &Arc<Printer>) -> Result<(), 
     }
     if let Some(lab) = &lab {
         setup::use_lab(&mut options, &lab.connection)?;
+        options.ephemeral = !lab.outlives();
     }
     if let Some(path) = &args.kubeconfig {
         let existing = kedge_bootstrap::existing::Existing::from_file(path).map_err(WorkflowError::from)?;

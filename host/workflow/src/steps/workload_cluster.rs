@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use kedge_cluster_api::api::Api;
 use kedge_cluster_api::readiness;
-use kedge_cluster_api::{Error as ApiError, NAMESPACE, Progress};
+use kedge_cluster_api::{Error as ApiError, NAMESPACE, ObjectId, Progress};
 use kedge_spec::provider::Placement;
 use serde_json::Value;
 
@@ -65,7 +65,11 @@ impl Step<Run> for WorkloadCluster {
         let progress: &dyn Progress = progress.as_ref();
 
         provider_setup::namespace(&bootstrap).await?;
-        run.apply(&bootstrap, manifests.placed(Placement::WithCluster)).await?;
+        let mut objects: Vec<Value> = manifests.placed(Placement::WithCluster).cloned().collect();
+        for object in &mut objects {
+            keep_endpoints(&bootstrap, object).await?;
+        }
+        run.apply(&bootstrap, objects.iter()).await?;
         readiness::infrastructure_ready(&bootstrap, NAMESPACE, name, run.bound(waits.control_plane), progress).await?;
         if machines.etcd > 0 {
             let etcd = format!("{name}-etcd");
@@ -82,6 +86,20 @@ impl Step<Run> for WorkloadCluster {
         readiness::machines_have_nodes(&bootstrap, NAMESPACE, name, Some(machines.all()), bound, progress).await?;
         Ok(())
     }
+}
+
+/// Where external etcd is reached, is rendered as a placeholder that a controller fills in. Once it has, applying the
+/// placeholder again would fight it: what it wrote is kept.
+async fn keep_endpoints(api: &Api, object: &mut Value) -> Result<(), Failure> {
+    const ENDPOINTS: &str = "/spec/kubeadmConfigSpec/clusterConfiguration/etcd/external/endpoints";
+    let Some(id) = ObjectId::from_object(object) else { return Ok(()) };
+    let Some(rendered) = object.pointer_mut(ENDPOINTS) else { return Ok(()) };
+    if let Some(live) = api.get(&id).await?
+        && let Some(written) = live.pointer(ENDPOINTS).and_then(Value::as_array).filter(|list| !list.is_empty())
+    {
+        *rendered = Value::Array(written.clone());
+    }
+    Ok(())
 }
 
 /// The new cluster's API, with its kubeconfig in the folder. The Secret may be renewed while it is read: a kubeconfig
