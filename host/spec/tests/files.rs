@@ -178,15 +178,16 @@ fn a_providers_schema_finds_typos_in_its_documents() {
     ] {
         let text = with("size: 4", size);
         let spec = Spec::parse(Source::new("x", text.as_str())).unwrap().with_host_defaults(&acme(), None);
-        let found = spec.diagnose(&spec.schema_findings(&schemas));
+        let spec = spec.normalised(&schemas);
+        let found = spec.diagnose(spec.shape());
         let hit = found.iter().find(|d| d.finding.code == code);
         let hit = hit.unwrap_or_else(|| panic!("{size}: {found:#?}"));
         assert!(text[hit.span.unwrap().start..].starts_with(pointed), "{size}: line {}", hit.line);
     }
     let text = with("size: 4", "SIZE: 4\n  mode:");
     let spec = Spec::parse(Source::new("x", text.as_str())).unwrap().with_host_defaults(&acme(), None);
-    assert!(spec.schema_findings(&schemas).is_empty());
     let spec = spec.normalised(&schemas);
+    assert!(spec.shape().is_empty());
     let body = &spec.documents()[3].body;
     assert_eq!(body["spec"], serde_json::json!({"size": 4}));
 }

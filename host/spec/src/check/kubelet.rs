@@ -22,6 +22,14 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
 
 fn one(configuration: Option<&Map<String, Value>>, at: &str, findings: &mut Findings<'_>) {
     let Some(configuration) = configuration else { return };
+    if configuration.get("kind").is_none_or(Value::is_null) {
+        findings.error(
+            "kubelet-kind",
+            &path::join(at, "kind"),
+            "the kubelet configuration does not say its kind",
+            "add `kind: KubeletConfiguration`",
+        );
+    }
     for (key, value) in configuration {
         let here = path::join(at, key);
         if RESERVED.iter().any(|r| r.eq_ignore_ascii_case(key)) {
@@ -33,7 +41,7 @@ fn one(configuration: Option<&Map<String, Value>>, at: &str, findings: &mut Find
                     "kubelet-kind",
                     &here,
                     format!("`{key}` of a kubelet configuration is not `{}`", value.as_str().unwrap_or_default()),
-                    format!("write `{key}: {wanted}`, or leave it out"),
+                    format!("write `{key}: {wanted}`"),
                 );
             }
         } else if !FIELDS.lines().any(|field| field.eq_ignore_ascii_case(key)) {
