@@ -23,6 +23,7 @@ pub struct Spec {
     pub(crate) documents: Vec<Document>,
     pub(crate) cluster: usize,
     pub(crate) datacenter_kind: String,
+    /// What the file may have, but should not; after the host's defaults also what is wrong with its other kinds.
     pub(crate) warnings: Vec<Finding>,
 }
 
@@ -85,7 +86,8 @@ impl Spec {
             if !used {
                 continue;
             }
-            changes.extend(cluster::apply_to_host_kinds(&mut document.body, &document.reference(), &manager));
+            let reference = document.reference();
+            changes.extend(cluster::apply_to_host_kinds(&mut document.body, &reference, &manager));
         }
         let kinds = provider.kinds.iter().map(|k| (k.kind.clone(), k.role.clone())).collect();
         HostDefaulted { spec: self, kinds, changes, shape: Vec::new() }
@@ -127,13 +129,14 @@ impl HostDefaulted {
         &self.changes
     }
 
-    /// What is wrong with the shape of the provider's documents, after [`normalised`](Self::normalised).
-    pub fn shape(&self) -> &[Finding] {
-        &self.shape
+    /// What there is to say so far: about the file, and after [`normalised`](Self::normalised) about the shape of the
+    /// provider's documents.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.spec.warnings.iter().chain(&self.shape).cloned().collect()
     }
 
     /// The same with the provider's documents looked at through the JSON Schemas that it gives for its kinds: keys are
-    /// spelled as there, fields that are not there are left out, and [`shape`](Self::shape) says what is wrong. See
+    /// spelled as there, fields that are not there are left out, and [`findings`](Self::findings) say what is wrong. See
     /// [`schema`] for the subset.
     #[must_use]
     pub fn normalised(mut self, schemas: &BTreeMap<String, Value>) -> Self {

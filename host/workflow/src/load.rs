@@ -46,8 +46,7 @@ pub fn read_spec(options: &Options) -> Result<Source, WorkflowError> {
             let unreadable = |reason: String| WorkflowError::Unreadable { path: path.clone(), reason };
             let bytes = spec_bytes(path).map_err(|e| unreadable(reason(&e)))?;
             if bytes.len() > kedge_spec::MAX_SPEC_BYTES {
-                let reason = format!("it has more than {} bytes; is it a spec?", kedge_spec::MAX_SPEC_BYTES);
-                return Err(unreadable(reason));
+                return Err(too_large(path.display().to_string()));
             }
             Source::from_bytes(path.display().to_string(), &bytes).map_err(unreadable)
         }
@@ -55,6 +54,13 @@ pub fn read_spec(options: &Options) -> Result<Source, WorkflowError> {
             Err(WorkflowError::Input { message: "there is no spec".into(), help: "name one with `-f FILE`".into() })
         }
     }
+}
+
+fn too_large(file: String) -> WorkflowError {
+    let message = format!("the file has more than {} bytes, and is not read", kedge_spec::MAX_SPEC_BYTES);
+    let finding = Finding::error("file-too-large", message).remedy("split it, or check that it is the right file");
+    let diagnostic = Diagnostic::new(finding, &Source::new(file.as_str(), ""), None);
+    rejected(file, vec![diagnostic])
 }
 
 /// The bytes of a spec. Of a file that is too large no more is read than it takes to know that.
@@ -83,7 +89,7 @@ pub async fn load_from(options: &Options, source: Source) -> Result<Prepared, Wo
 
     let schemas = schemas(&plugin).await?;
     let host = spec.with_host_defaults(&description, Some(&release)).normalised(&schemas);
-    let mut findings = host.shape().to_vec();
+    let mut findings = host.findings();
     let (defaulted, more) = complete(&plugin, &host, &findings).await?;
     findings.extend(more);
     let Some(spec) = defaulted else { return Err(rejected(file, host.diagnose(&findings))) };
