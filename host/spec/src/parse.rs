@@ -31,6 +31,7 @@ pub(crate) fn parse(source: Source) -> Result<Spec, Rejected> {
     let (nodes, flaws) = yaml::read(&source, yaml::SPEC);
     let mut reader = Reader { shared: diagnostic::shared_source(&source), source, found: Vec::new() };
     let mut broken = false;
+    let unreadable = flaws.iter().any(|flaw| flaw.finding.code == yaml::TOO_LARGE);
     for flaw in flaws {
         let mut diagnostic = Diagnostic::shared(flaw.finding, &reader.source, &reader.shared, flaw.span);
         diagnostic.related = flaw.related;
@@ -43,6 +44,9 @@ pub(crate) fn parse(source: Source) -> Result<Spec, Rejected> {
         }
         broken |= diagnostic.is_error();
         reader.found.push(diagnostic);
+    }
+    if unreadable {
+        return Err(rejected(reader.source, reader.found));
     }
     if nodes.is_empty() && !broken {
         let finding = Finding::error("empty-file", "the file holds no document")

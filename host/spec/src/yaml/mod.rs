@@ -29,6 +29,9 @@ pub(crate) struct Limits {
     pub(crate) flaws: usize,
 }
 
+/// The code of the flaw of a file of which not all was read.
+pub(crate) const TOO_LARGE: &str = "file-too-large";
+
 /// For specs: some thousand worker node groups, each with a machine document of its own.
 pub(crate) const SPEC: Limits =
     Limits { bytes: 4 << 20, depth: 64, expanded: 20_000, documents: 10_000, values: 200_000, flaws: 100 };
@@ -55,7 +58,7 @@ impl Flaw {
 pub(crate) fn read(source: &Source, limits: Limits) -> (Vec<Node>, Vec<Flaw>) {
     if source.text.len() > limits.bytes {
         let message = format!("the file has {} bytes; more than {} are not read", source.text.len(), limits.bytes);
-        let finding = Finding::error("file-too-large", message).remedy("split it, or check that it is the right file");
+        let finding = Finding::error(TOO_LARGE, message).remedy("split it, or check that it is the right file");
         return (Vec::new(), vec![Flaw { finding, span: None, related: None }]);
     }
     let mut documents = Vec::new();
@@ -76,7 +79,7 @@ pub(crate) fn read(source: &Source, limits: Limits) -> (Vec<Node>, Vec<Flaw>) {
             let span = chunk.span(0, 0);
             flaws.truncate(limits.flaws);
             flaws.push(Flaw::new(
-                "file-too-large",
+                TOO_LARGE,
                 format!("{message}; the rest of the file is not read"),
                 "is this the right file?",
                 span,
