@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::path;
 
 /// Fields of the Cluster by their path; `*` is every item of a list.
-const FIELDS: [&str; 25] = [
+const FIELDS: [&str; 15] = [
     "spec.controlPlaneConfiguration.skipLoadBalancerDeployment",
     "spec.controlPlaneConfiguration.apiServerExtraArgs",
     "spec.controlPlaneConfiguration.kubeletConfiguration",
@@ -17,45 +17,30 @@ const FIELDS: [&str; 25] = [
     "spec.workerNodeGroupConfigurations.*.kubeletConfiguration",
     "spec.workerNodeGroupConfigurations.*.failureDomains",
     "spec.clusterNetwork.dns.resolvConf",
-    "spec.clusterNetwork.cniConfig.cilium.egressMasqueradeInterfaces",
-    "spec.clusterNetwork.cniConfig.cilium.skipUpgrade",
-    "spec.clusterNetwork.cniConfig.cilium.routingMode",
-    "spec.clusterNetwork.cniConfig.cilium.ipv4NativeRoutingCIDR",
-    "spec.clusterNetwork.cniConfig.cilium.ipv6NativeRoutingCIDR",
-    "spec.clusterNetwork.cniConfig.cilium.cniExclusive",
-    "spec.clusterNetwork.cniConfig.cilium.helmValues",
-    "spec.gitOpsRef",
     "spec.registryMirrorConfiguration.ociNamespaces",
     "spec.registryMirrorConfiguration.authenticate",
     "spec.registryMirrorConfiguration.insecureSkipVerify",
     "spec.packages.controller",
     "spec.packages.cronjob",
-    "spec.bundlesRef",
     "spec.etcdEncryption",
-    "spec.licenseToken",
     "spec.controlPlaneConfiguration.taints.*.timeAdded",
 ];
 
 enum Usual {
     Bool(bool),
-    Text(&'static str),
 }
 
 impl Usual {
     fn is(&self, value: &Value) -> bool {
         match self {
             Self::Bool(usual) => value.as_bool() == Some(*usual),
-            Self::Text(usual) => value.as_str() == Some(usual),
         }
     }
 }
 
 /// Values that say what holds anyhow, and how they are written.
-const USUAL: [(&str, Usual); 6] = [
+const USUAL: [(&str, Usual); 3] = [
     ("skipLoadBalancerDeployment", Usual::Bool(false)),
-    ("skipUpgrade", Usual::Bool(false)),
-    ("routingMode", Usual::Text("overlay")),
-    ("cniExclusive", Usual::Bool(true)),
     ("authenticate", Usual::Bool(false)),
     ("insecureSkipVerify", Usual::Bool(false)),
 ];
