@@ -267,9 +267,9 @@ const SPECS: &[Case] = &[
     case(
         "a field that is not honoured yet",
         DOCKER,
-        &[("  kubernetesVersion:", "  licenseToken: abc\n  kubernetesVersion:")],
-        "licenseToken",
-        &["licenseToken", "not supported"],
+        &[("  kubernetesVersion:", "  packages: {cronjob: {tag: v1}}\n  kubernetesVersion:")],
+        "cronjob",
+        &["spec.packages.cronjob", "not supported"],
     ),
     case(
         "a workload cluster",

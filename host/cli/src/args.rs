@@ -104,6 +104,15 @@ pub(crate) struct ReleaseSource {
     /// A `Bundles` manifest to use in place of the released one: a file or an http(s) URL
     #[arg(long, value_name = "FILE|URL")]
     pub(crate) bundles_override: Option<String>,
+    /// Refuse a release that is not signed; one with a wrong signature is refused anyway
+    #[arg(long)]
+    pub(crate) require_signed_release: bool,
+    /// The public key of whoever signs the release, in place of EKS Anywhere's (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) release_key: Option<PathBuf>,
+    /// The public key of licences, to check the signature of `spec.licenseToken` (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) license_key: Option<PathBuf>,
 }
 
 /// Where provider plugins come from besides the installed and the built-in ones.

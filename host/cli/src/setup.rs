@@ -14,6 +14,12 @@ use crate::printer::Printer;
 /// The list of EKS Anywhere releases.
 const RELEASES: &str = "https://anywhere-assets.eks.amazonaws.com/releases/eks-a/manifest.yaml";
 
+/// The release of upstream parts, which `--bundles-override embedded:upstream/bundles.yaml` names.
+const UPSTREAM: [(&str, &str); 2] = [
+    ("upstream/bundles.yaml", include_str!("../../../releases/upstream/bundles.yaml")),
+    ("upstream/kubernetes-1-34.yaml", include_str!("../../../releases/upstream/kubernetes-1-34.yaml")),
+];
+
 /// Which release is used when the user names none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum DefaultRelease {
@@ -48,8 +54,12 @@ pub(crate) fn without_spec(
         }
     };
     let mut options = Options::new(".", address);
+    options.require_signed_release = release.require_signed_release;
+    options.release_key.clone_from(&release.release_key);
+    options.license_key.clone_from(&release.license_key);
     options.embedded = embedded
         .files()
+        .chain(UPSTREAM)
         .map(|(path, text)| (format!("{}{path}", kedge_lab::release::SCHEME), text.to_owned()))
         .collect();
     options.cache = xdg("XDG_CACHE_HOME", ".cache").map(|d| d.join("downloads"));
@@ -87,6 +97,7 @@ pub(crate) fn use_lab(options: &mut Options, connection: &kedge_lab::Connection)
     let driver = kedge_bootstrap::service::Service::new(&connection.url, &connection.token, &connection.ca_pem)
         .map_err(kedge_workflow::WorkflowError::from)?;
     options.bootstrap = Some(Arc::new(driver));
+    options.rehearsal = true;
     Ok(())
 }
 

@@ -11,9 +11,11 @@ use thiserror::Error;
 
 use crate::fetch::FetchError;
 use crate::folder::FolderError;
+use crate::gitops::GitOpsError;
 use crate::journal::JournalError;
 use crate::outcome::CheckReport;
 use crate::step::Failure;
+use crate::tools::ToolError;
 
 /// Why a command ended. [`WorkflowError::exit_code`] is what the program's exit status says of it.
 #[derive(Debug, Error)]
@@ -65,6 +67,12 @@ pub enum WorkflowError {
         /// Why.
         source: Box<PluginError>,
     },
+    /// GitOps can't be set up.
+    #[error(transparent)]
+    GitOps(#[from] GitOpsError),
+    /// A program of others is missing or failed.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
     /// The manifests can't be rendered.
     #[error("the manifests can't be rendered")]
     Render(#[source] Box<kedge_cluster_api::Error>),
@@ -141,7 +149,9 @@ impl WorkflowError {
     /// command goes on.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Credentials { .. } | Self::Preflight { .. } => 4,
+            Self::Tool(ToolError::Interrupted { .. })
+            | Self::GitOps(GitOpsError::Tool(ToolError::Interrupted { .. })) => 130,
+            Self::Credentials { .. } | Self::Preflight { .. } | Self::Tool(_) | Self::GitOps(_) => 4,
             Self::Step { .. } | Self::Journal(_) | Self::Bootstrap(_) | Self::Api { .. } => 5,
             Self::Folder(error) if error.in_use() => 5,
             Self::Interrupted { .. } | Self::Fetch(FetchError::Interrupted { .. }) => 130,
@@ -158,6 +168,8 @@ impl WorkflowError {
             }
             Self::Input { help, .. } | Self::NoPlugin { help, .. } | Self::Api { help, .. } => help.clone(),
             Self::Fetch(error) => error.remedy(),
+            Self::GitOps(error) => error.remedy(),
+            Self::Tool(error) => error.remedy(),
             Self::Release(_) => "check the file that `--bundles-override` names, or leave the flag out".to_owned(),
             Self::Plugin { .. } => {
                 "`kedge plugin inspect` shows what a plugin is and wants; nothing was touched".to_owned()

@@ -99,6 +99,12 @@ pub struct Options {
     pub spec: Option<SpecInput>,
     /// The release manifest (`Bundles`): a path, an `https://` or `http://` address, or one of [`Options::embedded`].
     pub release: String,
+    /// Whether a release without signature is refused. A wrong signature always is.
+    pub require_signed_release: bool,
+    /// The public key of whoever signs the release, in place of EKS Anywhere's: a file, PEM or base64.
+    pub release_key: Option<PathBuf>,
+    /// The public key of licences: a file, PEM or base64. Without one, their signatures are not checked.
+    pub license_key: Option<PathBuf>,
     /// Files that the program brings along, by address: `embedded:NAME`.
     pub embedded: BTreeMap<String, String>,
     /// Where downloads are kept; nothing is kept if there is none.
@@ -120,6 +126,8 @@ pub struct Options {
     /// Whether the infrastructure lives and ends with this process, as a rehearsal's may: what a run makes in it is
     /// then nothing that a later run could go on with.
     pub ephemeral: bool,
+    /// Whether this is a rehearsal on simulated infrastructure: what is real beside it (a GitOps repository) is left alone.
+    pub rehearsal: bool,
     /// Preflight checks to leave out, by id.
     pub skip: Vec<String>,
     /// Leave out the check whether the control plane's address is in use.
@@ -143,6 +151,9 @@ impl Options {
             directory: directory.into(),
             spec: None,
             release: release.into(),
+            require_signed_release: false,
+            release_key: None,
+            license_key: None,
             embedded: BTreeMap::new(),
             cache: None,
             plugin_cache: None,
@@ -153,6 +164,7 @@ impl Options {
             bootstrap: None,
             timeouts: Timeouts::default(),
             ephemeral: false,
+            rehearsal: false,
             skip: Vec::new(),
             skip_ip_check: false,
             strict: false,

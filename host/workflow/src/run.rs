@@ -24,6 +24,7 @@ use crate::event::{Event, Reporter, ReporterExt};
 use crate::folder::{Folder, GENERATED, Readers};
 use crate::journal::{Journal, Operation, Records};
 use crate::load::Prepared;
+use crate::networking::Cni;
 use crate::options::Options;
 use crate::outcome::CheckReport;
 use crate::step::Failure;
@@ -53,6 +54,7 @@ pub struct Run {
     pub(crate) checks: Plain<Option<Vec<CheckReport>>>,
     pub(crate) refused: Plain<Option<WorkflowError>>,
     manifests: OnceCell<Manifests>,
+    cni: OnceCell<Vec<Value>>,
     bootstrap: Mutex<Option<Api>>,
     workload: Mutex<Option<Api>>,
     settled: AtomicBool,
@@ -82,6 +84,7 @@ impl Run {
             checks: Plain::default(),
             refused: Plain::default(),
             manifests: OnceCell::new(),
+            cni: OnceCell::new(),
             bootstrap: Mutex::default(),
             workload: Mutex::default(),
             settled: AtomicBool::new(false),
@@ -250,6 +253,15 @@ impl Run {
                 Ok(manifests)
             })
             .await
+    }
+
+    /// The objects of the CNI: once a run, because a chart may hold certificates that are made anew each time.
+    pub(crate) async fn cni(&self) -> Result<&[Value], WorkflowError> {
+        let objects = self.cni.get_or_try_init(|| async {
+            let cni = Cni::of(&self.prepared, &self.options)?;
+            cni.objects(&self.prepared, &self.options).await
+        });
+        Ok(objects.await?.as_slice())
     }
 
     /// Objects with the values of their secrets put in.

@@ -11,15 +11,16 @@ use super::offline::warn;
 use crate::error::WorkflowError;
 use crate::event::{Reporter, ReporterExt};
 use crate::folder::{Folder, Holder, JOURNAL, LOCK_FILE, Lock, MOVES, Readers, SPEC};
-use crate::hooks;
 use crate::journal::{Entry, Inputs, Journal, Operation, Records};
 use crate::load::{self, Prepared};
+use crate::networking::Cni;
 use crate::options::Options;
 use crate::outcome::{CreateOutcome, PlannedStep};
 use crate::preflight;
 use crate::run::{Run, title};
 use crate::step::Runner;
-use crate::steps::{self, cni_manifest, id};
+use crate::steps::{self, id};
+use crate::{gitops, hooks};
 
 /// Creates the cluster of a spec. Run again with the same spec, release and plugin, it goes on at the first step whose
 /// postcondition does not hold; for a cluster that is done it says so.
@@ -32,7 +33,7 @@ async fn run(options: &Options, reporter: Arc<dyn Reporter>) -> Result<CreateOut
     let driver = driver(options)?;
     let prepared = load::load(options).await?;
     warn(&prepared, reporter.as_ref());
-    cni_manifest(&prepared)?;
+    Cni::of(&prepared, options)?;
     let secrets = prepared.secrets(options);
     prepared.require_secrets(&secrets)?;
     let components = prepared.component_manifests().await?;
@@ -209,6 +210,7 @@ async fn dry_run(
     }
     let environment = prepared.environment(options, secrets, Arc::new(NoAudit))?;
     let checked = preflight::run(prepared, options, &environment, reporter).await?;
+    gitops::check(prepared, options, false).await?;
     let manifests = prepared.render(&checked.facts).await?;
     let placed = |placement| manifests.placed(placement).map(title).collect::<Vec<_>>();
     let components: Vec<String> = prepared.components()?.iter().map(|c| format!("{} {}", c.name, c.version)).collect();
@@ -218,7 +220,7 @@ async fn dry_run(
         (id::CAPI_BOOTSTRAP, components.clone()),
         (id::PROVIDER_SETUP, placed(Placement::BeforeCluster)),
         (id::WORKLOAD, placed(Placement::WithCluster)),
-        (id::NETWORKING, vec![cni_manifest(prepared)?]),
+        (id::NETWORKING, vec![Cni::of(prepared, options)?.title()]),
         (id::STORAGE, placed(Placement::WorkloadCluster)),
         (id::CAPI_WORKLOAD, components),
         (id::MOVE, vec![format!("all Cluster API objects of `{}`", prepared.name())]),
@@ -227,6 +229,7 @@ async fn dry_run(
             id::EKSA_INSTANCES,
             prepared.spec.provider_documents().iter().map(|d| format!("{} {}", d.kind, d.name)).collect(),
         ),
+        (id::GITOPS, gitops::Config::of(&prepared.spec)?.map(|config| config.url()).into_iter().collect()),
         (id::CONFIG, vec![folder.display().to_string()]),
     ]);
     let planned = steps.iter().skip(1).map(|step| PlannedStep {

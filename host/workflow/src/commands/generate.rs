@@ -8,9 +8,10 @@ use kedge_spec::release::Release;
 
 use crate::error::WorkflowError;
 use crate::fetch::Fetcher;
-use crate::load::{bundles, catalog, plugin_error};
+use crate::load::{catalog, plugin_error};
 use crate::options::Options;
 use crate::outcome::GenerateOutcome;
+use crate::release::bundles;
 
 /// The longest name that EKS Anywhere takes.
 const LONGEST_NAME: usize = 35;
@@ -30,9 +31,8 @@ pub async fn generate(options: &Options, provider: &str, name: &str) -> Result<G
         }
         Err(error) => return Err(plugin_error(provider, error)),
     };
-    let fetcher = Fetcher::new(options.embedded.clone(), options.cache.clone(), options.interrupt.clone());
-    let (address, bundles) = bundles(&fetcher, &options.release, false).await?;
-    let release = Release::from_parts(&bundles, &address, BTreeMap::new())?;
+    let found = bundles(&Fetcher::for_options(options), &options.release, None, false).await?;
+    let release = Release::from_parts(&found.text, &found.address, BTreeMap::new())?;
     let settings = [("kubernetes-version".to_owned(), release.default_kubernetes_version().to_string())];
     let yaml = plugin.generate(name, &settings).await.map_err(|e| plugin_error(provider, e))?;
     Ok(GenerateOutcome { yaml: for_editors(&yaml) })

@@ -8,7 +8,9 @@ use serde_json::Value;
 use crate::error::WorkflowError;
 use crate::event::{Reporter, ReporterExt};
 use crate::explain;
+use crate::gitops;
 use crate::load::{self, Prepared};
+use crate::networking::Cni;
 use crate::options::Options;
 use crate::outcome::{ExplainOutcome, FindingReport, PreflightOutcome, RenderOutcome, RenderedFile, ValidateOutcome};
 use crate::preflight as checks;
@@ -52,8 +54,10 @@ pub async fn preflight(options: &Options, reporter: &dyn Reporter) -> Result<Pre
     warn(&prepared, reporter);
     let secrets = prepared.secrets(options);
     prepared.require_secrets(&secrets)?;
+    Cni::of(&prepared, options)?;
     let environment = prepared.environment(options, Arc::new(secrets), Arc::new(NoAudit))?;
     let checked = checks::run(&prepared, options, &environment, reporter).await?;
+    gitops::check(&prepared, options, false).await?;
     Ok(PreflightOutcome { cluster: prepared.name().to_owned(), checks: checked.checks })
 }
 

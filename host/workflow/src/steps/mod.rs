@@ -20,7 +20,6 @@ mod workload_cluster;
 
 pub(crate) use cluster_api_bootstrap::{install_on, installed};
 pub(crate) use eksa_instances::PAUSED as EKSA_PAUSED;
-pub(crate) use networking::cni_manifest;
 pub(crate) use provider_setup::namespace;
 
 use crate::run::Run;
