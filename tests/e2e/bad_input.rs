@@ -272,13 +272,6 @@ const SPECS: &[Case] = &[
         &["licenseToken", "not supported"],
     ),
     case(
-        "a workload cluster",
-        DOCKER,
-        &[("managementCluster:\n    name: mgmt", "managementCluster:\n    name: other")],
-        "name: other",
-        &["other"],
-    ),
-    case(
         "a label that is none",
         DOCKER,
         &[("    name: md-0", "    name: md-0\n    labels:\n      \"a b\": c")],

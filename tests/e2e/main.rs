@@ -14,5 +14,6 @@ mod create;
 #[allow(dead_code, reason = "each tier uses a part of it")]
 mod harness;
 mod interrupted;
+mod managed;
 mod offline;
 mod plugins;

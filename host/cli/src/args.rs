@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use cluster::{CreateArgs, DeleteArgs, GenerateArgs, PreflightArgs, RenderArgs, ValidateArgs};
+pub(crate) use cluster::{
+    CreateArgs, DeleteArgs, DescribeArgs, GenerateArgs, Managers, PreflightArgs, RenderArgs, ValidateArgs,
+};
 pub(crate) use lab::{LabCommand, LabServeArgs, LabUse};
 pub(crate) use plugin::PluginCommand;
 
@@ -177,12 +179,7 @@ pub(crate) enum DeleteCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DescribeCommand {
     /// A cluster, from its folder and its API
-    Cluster {
-        /// The cluster's name: its folder is looked for here
-        name: String,
-        #[command(flatten)]
-        output: Output,
-    },
+    Cluster(DescribeArgs),
 }
 
 /// What can be listed.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use kedge_workflow::{Interrupt, Options, SpecInput};
 
-use crate::args::{PluginSource, ReleaseSource, SpecSource};
+use crate::args::{Managers, PluginSource, ReleaseSource, SpecSource};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -87,6 +87,17 @@ pub(crate) fn use_lab(options: &mut Options, connection: &kedge_lab::Connection)
     let driver = kedge_bootstrap::service::Service::new(&connection.url, &connection.token, &connection.ca_pem)
         .map_err(kedge_workflow::WorkflowError::from)?;
     options.bootstrap = Some(Arc::new(driver));
+    Ok(())
+}
+
+/// The clusters that work on the cluster's objects, as the flags name them.
+pub(crate) fn use_managers(options: &mut Options, managers: &Managers) -> Result<(), Failure> {
+    options.management_kubeconfig.clone_from(&managers.management.kubeconfig);
+    if let Some(path) = &managers.bootstrap_kubeconfig {
+        let existing =
+            kedge_bootstrap::existing::Existing::from_file(path).map_err(kedge_workflow::WorkflowError::from)?;
+        options.bootstrap = Some(Arc::new(existing));
+    }
     Ok(())
 }
 

@@ -126,7 +126,6 @@ const CASES: &[Case] = &[
     ("  datacenterRef:", "  bundlesRef: {name: b}\n  eksaVersion: v0.26\n  datacenterRef:", "eksa-version", "spec.eksaVersion", "v0.26"),
     ("  datacenterRef:", "  bundlesRef: {name: b}\n  eksaVersion: v0.26.0\n  datacenterRef:", "bundles-and-version", "spec.bundlesRef", "bundlesRef"),
     // Not yet.
-    ("  datacenterRef:", "  managementCluster: {name: mgmt}\n  datacenterRef:", "not-supported-yet", "spec.managementCluster.name", "name"),
     ("    endpoint:", "    apiServerExtraArgs: {v: '9'}\n    endpoint:", "not-supported-yet", "spec.controlPlaneConfiguration.apiServerExtraArgs", "apiServerExtraArgs"),
     ("    endpoint:", "    skipAdmissionForSystemResources: false\n    endpoint:", "not-supported-yet", "spec.controlPlaneConfiguration.skipAdmissionForSystemResources", "skipAdmissionForSystemResources"),
     ("    count: 2", "    count: 2\n    failureDomains: [a]", "not-supported-yet", "spec.workerNodeGroupConfigurations[0].failureDomains", "failureDomains"),

@@ -16,6 +16,7 @@ mod hooks;
 pub mod interrupt;
 pub mod journal;
 pub mod load;
+mod management;
 pub mod options;
 pub mod outcome;
 mod preflight;

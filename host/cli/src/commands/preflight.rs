@@ -16,6 +16,7 @@ pub(crate) async fn run(args: PreflightArgs, printer: &Arc<Printer>) -> Result<(
     let mut options = setup::with_spec(&args.source, release, printer)?;
     options.skip.clone_from(&args.skips.skip_validations);
     options.skip_ip_check = args.skips.skip_ip_check;
+    options.management_kubeconfig.clone_from(&args.management.kubeconfig);
     options.interrupt = setup::interrupt_on_signals(printer);
     let lab = labs::open(&args.lab, options.spec.as_ref(), printer).await?;
     if let Some(lab) = &lab {
