@@ -11,6 +11,7 @@
 
 mod bad_input;
 mod create;
+mod disk_full;
 #[allow(dead_code, reason = "each tier uses a part of it")]
 mod harness;
 mod interrupted;

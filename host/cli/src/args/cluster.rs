@@ -134,6 +134,8 @@ pub(crate) struct CreateArgs {
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) lab: LabUse,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// `delete cluster`.
@@ -153,6 +155,8 @@ pub(crate) struct DeleteArgs {
     pub(crate) managers: Managers,
     #[command(flatten)]
     pub(crate) lab: LabUse,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// A duration as Go writes it: `90s`, `60m`, `1h30m`.

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use kedge_workflow::{Timeouts, commands};
 
-use crate::args::CreateArgs;
+use crate::args::{CreateArgs, OutputFormat};
 use crate::failure::Failure;
 use crate::labs;
 use crate::printer::Printer;
@@ -33,14 +33,17 @@ pub(crate) async fn run(args: CreateArgs, printer: &Arc<Printer>) -> Result<(), 
         options.ephemeral = !lab.outlives();
     }
     setup::use_managers(&mut options, &args.managers)?;
-    let result = commands::create(&options, Arc::new(Progress::with_lines(printer))).await;
+    let progress = Progress::beside(args.output.output, printer);
+    let result = commands::create(&options, Arc::new(progress)).await;
     let ends = lab.as_ref().is_some_and(|lab| !lab.outlives());
     if let Some(lab) = lab {
         lab.stop().await;
     }
     let outcome = result?;
     printer.clear();
-    if outcome.dry_run {
+    if args.output.output != OutputFormat::Text {
+        printer.report(args.output.output, &outcome, String::new);
+    } else if outcome.dry_run {
         printer.raw(&views::planned(&outcome));
     } else {
         views::created(printer, &outcome, ends);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use kedge_workflow::{SpecInput, commands};
 
-use crate::args::DeleteArgs;
+use crate::args::{DeleteArgs, OutputFormat};
 use crate::failure::Failure;
 use crate::labs;
 use crate::printer::Printer;
@@ -37,11 +37,18 @@ pub(crate) async fn run(args: DeleteArgs, printer: &Arc<Printer>) -> Result<(), 
         options.ephemeral = !lab.outlives();
     }
     setup::use_managers(&mut options, &args.managers)?;
-    let result = commands::delete(&options, args.name.as_deref(), Arc::new(Progress::with_lines(printer))).await;
+    let progress = Progress::beside(args.output.output, printer);
+    let result = commands::delete(&options, args.name.as_deref(), Arc::new(progress)).await;
     if let Some(lab) = lab {
         lab.stop().await;
     }
-    for removed in result?.removed {
+    let outcome = result?;
+    printer.clear();
+    if args.output.output != OutputFormat::Text {
+        printer.report(args.output.output, &outcome, String::new);
+        return Ok(());
+    }
+    for removed in outcome.removed {
         printer.note(&format!("removed: {removed}"));
     }
     Ok(())

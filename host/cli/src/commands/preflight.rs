@@ -23,7 +23,7 @@ pub(crate) async fn run(args: PreflightArgs, printer: &Arc<Printer>) -> Result<(
         setup::use_lab(&mut options, &lab.connection)?;
     }
     let text = args.output.output == OutputFormat::Text;
-    let progress = if text { Progress::with_lines(printer) } else { Progress::without_lines(printer) };
+    let progress = Progress::beside(args.output.output, printer);
     let result = commands::preflight(&options, &progress).await;
     if let Some(lab) = lab {
         lab.stop().await;
