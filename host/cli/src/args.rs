@@ -9,7 +9,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cluster::{
-    CreateArgs, DeleteArgs, DiffArgs, GenerateArgs, PreflightArgs, RenderArgs, SchemaArgs, ValidateArgs,
+    CreateArgs, DeleteArgs, DescribeArgs, DiffArgs, GenerateArgs, Managers, PreflightArgs, RenderArgs, SchemaArgs,
+    ValidateArgs,
 };
 pub(crate) use lab::{LabCommand, LabServeArgs, LabUse};
 pub(crate) use plugin::PluginCommand;
@@ -192,12 +193,7 @@ pub(crate) enum DeleteCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DescribeCommand {
     /// A cluster, from its folder and its API
-    Cluster {
-        /// The cluster's name: its folder is looked for here
-        name: String,
-        #[command(flatten)]
-        output: Output,
-    },
+    Cluster(DescribeArgs),
 }
 
 /// What can be listed.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use kedge_workflow::{Interrupt, Options, SpecInput};
 
-use crate::args::{PluginSource, ReleaseSource, SpecSource};
+use crate::args::{Managers, PluginSource, ReleaseSource, SpecSource};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -98,6 +98,17 @@ pub(crate) fn use_lab(options: &mut Options, connection: &kedge_lab::Connection)
         .map_err(kedge_workflow::WorkflowError::from)?;
     options.bootstrap = Some(Arc::new(driver));
     options.rehearsal = true;
+    Ok(())
+}
+
+/// The clusters that work on the cluster's objects, as the flags name them.
+pub(crate) fn use_managers(options: &mut Options, managers: &Managers) -> Result<(), Failure> {
+    options.management_kubeconfig.clone_from(&managers.management.kubeconfig);
+    if let Some(path) = &managers.bootstrap_kubeconfig {
+        let existing =
+            kedge_bootstrap::existing::Existing::from_file(path).map_err(kedge_workflow::WorkflowError::from)?;
+        options.bootstrap = Some(Arc::new(existing));
+    }
     Ok(())
 }
 

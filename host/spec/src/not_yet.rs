@@ -22,18 +22,6 @@ pub(crate) fn findings(spec: &DefaultedSpec) -> Vec<Finding> {
             found.push(refused(document, &path::item("spec.identityProviderRefs", index)));
         }
     }
-    if !spec.cluster().is_self_managed() {
-        let message = format!(
-            "the cluster `{}` is to be managed by `{}`, and clusters that do not manage themselves are not supported by this version yet",
-            spec.cluster().name,
-            spec.cluster().spec.management_cluster.name
-        );
-        found.push(
-            Finding::error("not-supported-yet", message)
-                .at(&document.reference(), "spec.managementCluster.name")
-                .remedy(format!("set it to `{}`, or remove `managementCluster`", spec.cluster().name)),
-        );
-    }
     found
 }
 

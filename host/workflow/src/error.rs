@@ -88,6 +88,14 @@ pub enum WorkflowError {
         /// Whether the create is done.
         created: bool,
     },
+    /// A cluster that manages others can't be deleted before them.
+    #[error("`{cluster}` manages other clusters: {others}")]
+    Manages {
+        /// The cluster.
+        cluster: String,
+        /// The others.
+        others: String,
+    },
     /// The cluster's folder can't be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -151,7 +159,7 @@ impl WorkflowError {
         match self {
             Self::Tool(ToolError::Interrupted { .. })
             | Self::GitOps(GitOpsError::Tool(ToolError::Interrupted { .. })) => 130,
-            Self::Credentials { .. } | Self::Preflight { .. } | Self::Tool(_) | Self::GitOps(_) => 4,
+            Self::Credentials { .. } | Self::Preflight { .. } | Self::Manages { .. } | Self::Tool(_) | Self::GitOps(_) => 4,
             Self::Step { .. } | Self::Journal(_) | Self::Bootstrap(_) | Self::Api { .. } => 5,
             Self::Folder(error) if error.in_use() => 5,
             Self::Interrupted { .. } | Self::Fetch(FetchError::Interrupted { .. }) => 130,
@@ -186,6 +194,9 @@ impl WorkflowError {
             Self::Credentials { .. } => {
                 "set the environment variables and run the same command again; nothing was touched".to_owned()
             }
+            Self::Manages { .. } => {
+                "nothing was touched; delete them first, each with `kedge delete cluster NAME`, or move them to another management cluster".to_owned()
+            }
             Self::Preflight { .. } => "nothing was touched; correct this and run the same command again".to_owned(),
             Self::Step { failure, resume, diagnosis, .. } => {
                 let mut text = String::new();
@@ -194,9 +205,10 @@ impl WorkflowError {
                     text.push('\n');
                 }
                 if let Some(path) = diagnosis {
-                    text.push_str("what was found is in `");
-                    text.push_str(&path.display().to_string());
-                    text.push_str("`\n");
+                    let path = path.display();
+                    text.push_str(&format!(
+                        "what was found is in `{path}`, beginning with `summary.txt`; all of it in one file to send: `{path}.tar.gz`\n"
+                    ));
                 }
                 text.push_str(resume);
                 text

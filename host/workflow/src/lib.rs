@@ -20,6 +20,7 @@ pub mod interrupt;
 pub mod journal;
 pub mod load;
 mod networking;
+mod management;
 pub mod options;
 pub mod outcome;
 mod preflight;

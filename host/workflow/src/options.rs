@@ -41,6 +41,8 @@ pub struct Timeouts {
     pub external_etcd: Duration,
     /// For one machine; groups of machines get it once for each machine.
     pub per_machine: Duration,
+    /// For an object that reports an error to come right by itself.
+    pub error: Duration,
     /// For controllers and add-ons to come up after they were installed.
     pub installation: Duration,
     /// For the management of the cluster to be moved.
@@ -59,6 +61,7 @@ impl Default for Timeouts {
             control_plane: minutes(60),
             external_etcd: minutes(60),
             per_machine: minutes(10),
+            error: minutes(5),
             installation: minutes(30),
             pivot: minutes(30),
             deletion: minutes(60),
@@ -121,6 +124,8 @@ pub struct Options {
     pub endpoints: BTreeMap<String, EndpointOverride>,
     /// Where bootstrap clusters come from.
     pub bootstrap: Option<Arc<dyn Driver>>,
+    /// The kubeconfig of the management cluster, for a cluster that names one. It is looked for if this names none.
+    pub management_kubeconfig: Option<PathBuf>,
     /// The longest waits.
     pub timeouts: Timeouts,
     /// Whether the infrastructure lives and ends with this process, as a rehearsal's may: what a run makes in it is
@@ -162,6 +167,7 @@ impl Options {
             environment: Arc::new(|_| None),
             endpoints: BTreeMap::new(),
             bootstrap: None,
+            management_kubeconfig: None,
             timeouts: Timeouts::default(),
             ephemeral: false,
             rehearsal: false,
@@ -184,6 +190,7 @@ impl fmt::Debug for Options {
             .field("release", &self.release)
             .field("plugins", &self.plugins)
             .field("bootstrap", &self.bootstrap.as_ref().map(|d| d.name().to_owned()))
+            .field("management_kubeconfig", &self.management_kubeconfig)
             .finish_non_exhaustive()
     }
 }

@@ -310,7 +310,7 @@ pub struct DescribeOutcome {
     pub summary: ClusterSummary,
     /// Its API server.
     pub server: Option<String>,
-    /// Where its Cluster API objects are: `itself`, `bootstrap cluster`.
+    /// Where its Cluster API objects are: `itself`, `bootstrap cluster`, ``management cluster `NAME` ``.
     pub managed_by: Option<String>,
     /// The objects, from the Cluster down; none if no API answered.
     pub tree: Option<ObjectNode>,

@@ -94,6 +94,8 @@ pub(crate) struct PreflightArgs {
     #[command(flatten)]
     pub(crate) skips: Skips,
     #[command(flatten)]
+    pub(crate) management: Management,
+    #[command(flatten)]
     pub(crate) lab: LabUse,
     #[command(flatten)]
     pub(crate) output: Output,
@@ -111,9 +113,42 @@ pub(crate) struct Timeouts {
     /// The longest wait for one machine; worker node groups get it once for each machine
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     pub(crate) per_machine_wait_timeout: std::time::Duration,
+    /// The longest wait for an object that reports an error to come right by itself
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub(crate) error_wait_timeout: std::time::Duration,
     /// Wait without end
     #[arg(long)]
     pub(crate) no_timeouts: bool,
+}
+
+/// The kubeconfig of a management cluster.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Management {
+    /// The kubeconfig of the management cluster, for a spec whose `managementCluster.name` names another cluster
+    /// [default: the one in that cluster's folder here, or KUBECONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+}
+
+/// The clusters that work on a cluster's objects.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Managers {
+    #[command(flatten)]
+    pub(crate) management: Management,
+    /// The kubeconfig of an existing cluster to bootstrap from; it is left as it is
+    #[arg(long, value_name = "FILE", conflicts_with = "kubeconfig")]
+    pub(crate) bootstrap_kubeconfig: Option<PathBuf>,
+}
+
+/// `describe cluster`.
+#[derive(Debug, Args)]
+pub(crate) struct DescribeArgs {
+    /// The cluster's name: its folder is looked for here
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) management: Management,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// `create cluster`.
@@ -125,14 +160,15 @@ pub(crate) struct CreateArgs {
     pub(crate) skips: Skips,
     #[command(flatten)]
     pub(crate) timeouts: Timeouts,
-    /// The kubeconfig of an existing cluster to bootstrap from; it is left as it is
-    #[arg(long, alias = "bootstrap-kubeconfig", value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) managers: Managers,
     /// Do everything that touches nothing, and say what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) lab: LabUse,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// `delete cluster`.
@@ -148,11 +184,12 @@ pub(crate) struct DeleteArgs {
     pub(crate) release: ReleaseSource,
     #[command(flatten)]
     pub(crate) plugins: PluginSource,
-    /// The kubeconfig of an existing cluster to bootstrap from
-    #[arg(long, alias = "bootstrap-kubeconfig", value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) managers: Managers,
     #[command(flatten)]
     pub(crate) lab: LabUse,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// A duration as Go writes it: `90s`, `60m`, `1h30m`.

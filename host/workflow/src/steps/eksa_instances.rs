@@ -1,4 +1,4 @@
-//! The spec's own documents on the cluster: paused while they come in, and then handed over.
+//! The spec's own documents on the cluster that manages it: paused while they come in, and then handed over.
 
 use async_trait::async_trait;
 use kedge_cluster_api::api::{Api, Apply};
@@ -31,7 +31,7 @@ impl Step<Run> for EksaInstances {
     }
 
     async fn holds(&self, run: &Run) -> Result<bool, Failure> {
-        let Some(api) = run.workload_if_there().await? else { return Ok(false) };
+        let Some(api) = run.home_if_there().await? else { return Ok(false) };
         for document in documents(run, false) {
             let Some(id) = ObjectId::from_object(&document) else { continue };
             if !serves(&api, &id.kind).await? {
@@ -46,7 +46,7 @@ impl Step<Run> for EksaInstances {
     }
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
-        let api = run.workload().await?;
+        let api = run.home().await?;
         let namespace = &run.prepared.cluster().namespace;
         if api.get(&ObjectId::cluster_wide(kinds::NAMESPACE, namespace)).await?.is_none() {
             let object = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": namespace}});

@@ -36,15 +36,18 @@ impl Step<Run> for SetupValidate {
     }
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
-        let name = &run.prepared.description().name;
+        let (name, records) = (&run.prepared.description().name, run.journal.records());
         let audit = FileAudit::open(run.folder.path_of(AUDIT)).map_err(|e| run.refuse(plugin_error(name, e)))?;
         let environment = run
             .prepared
             .environment(&run.options, Arc::clone(&run.secrets), Arc::new(audit))
             .map_err(|e| run.refuse(e))?;
-        let checked = preflight::run(&run.prepared, &run.options, &environment, run.reporter.as_ref())
-            .await
-            .map_err(|e| run.refuse(e))?;
+        let ground = run.ground();
+        let begun = records.ever_started(Operation::Create, id::WORKLOAD);
+        let checked =
+            preflight::run(&run.prepared, &run.options, &environment, Some(&ground), begun, run.reporter.as_ref())
+                .await
+                .map_err(|e| run.refuse(e))?;
         gitops::check(&run.prepared, &run.options, false).await.map_err(|e| run.refuse(e.into()))?;
         let entry = Entry::Preflight { facts: checked.facts };
         run.journal.add(run.options.clock.now(), Operation::Create, entry).map_err(|e| run.refuse(e.into()))?;
