@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use cluster::{CreateArgs, DeleteArgs, GenerateArgs, PreflightArgs, RenderArgs, ValidateArgs};
+pub(crate) use cluster::{BootstrapUse, CreateArgs, DeleteArgs, GenerateArgs, PreflightArgs, RenderArgs, ValidateArgs};
 pub(crate) use lab::{LabCommand, LabServeArgs, LabUse};
 pub(crate) use plugin::PluginCommand;
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use kedge_workflow::{Interrupt, Options, SpecInput};
 
-use crate::args::{PluginSource, ReleaseSource, SpecSource};
+use crate::args::{BootstrapUse, PluginSource, ReleaseSource, SpecSource};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
@@ -87,6 +87,25 @@ pub(crate) fn use_lab(options: &mut Options, connection: &kedge_lab::Connection)
     let driver = kedge_bootstrap::service::Service::new(&connection.url, &connection.token, &connection.ca_pem)
         .map_err(kedge_workflow::WorkflowError::from)?;
     options.bootstrap = Some(Arc::new(driver));
+    Ok(())
+}
+
+/// Where bootstrap clusters come from unless a lab hands them out: the existing cluster that is named, or the container
+/// engine.
+pub(crate) fn use_bootstrap(options: &mut Options, flags: &BootstrapUse) -> Result<(), Failure> {
+    let driver: Arc<dyn kedge_bootstrap::Driver> = match &flags.kubeconfig {
+        Some(path) => {
+            let existing = kedge_bootstrap::existing::Existing::from_file(path);
+            Arc::new(existing.map_err(kedge_workflow::WorkflowError::from)?)
+        }
+        None if options.bootstrap.is_some() => return Ok(()),
+        None => {
+            let engine =
+                kedge_bootstrap::docker::Docker::new(Arc::clone(&options.environment), flags.node_image.clone());
+            Arc::new(engine)
+        }
+    };
+    options.bootstrap = Some(driver);
     Ok(())
 }
 

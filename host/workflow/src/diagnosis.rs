@@ -54,6 +54,9 @@ pub(crate) async fn write(run: &Run, step: &str, failure: &Failure) -> Result<Pa
             Err(error) => put(&format!("{name}-unreachable.txt"), &format!("{error}\n"))?,
         }
     }
+    for (name, text) in run.driver.evidence(&run.identity).await {
+        put(&format!("bootstrap-{name}"), &text)?;
+    }
     Ok(path)
 }
 

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
+use crate::bootstrap;
 use crate::error::WorkflowError;
 use crate::event::{CheckMark, Event, Reporter, ReporterExt};
 use crate::load::{Prepared, plugin_error};
@@ -71,6 +72,12 @@ pub(crate) async fn run(
         tell(&report, reporter);
         checked.checks.push(report);
     }
+    if let Some(driver) = &options.bootstrap {
+        for report in bootstrap::checks(prepared, options, driver.as_ref()).await? {
+            tell(&report, reporter);
+            checked.checks.push(report);
+        }
+    }
     let failed: Vec<CheckReport> = failures(&checked.checks).cloned().collect();
     if failed.is_empty() {
         reporter.line(format!("✅ {} Provider setup is valid", prepared.description().title));
@@ -91,7 +98,9 @@ fn failures(checks: &[CheckReport]) -> impl Iterator<Item = &CheckReport> {
 fn unknown_skips(plan: &[Check], options: &Options, reporter: &dyn Reporter) {
     for id in &options.skip {
         // A prefix up to the colon stands for all checks of that sort.
-        let known = plan.iter().any(|c| c.id == *id || c.id.split(':').next() == Some(id)) || id == ADDRESS_CHECK;
+        let known = plan.iter().any(|c| c.id == *id || c.id.split(':').next() == Some(id))
+            || id == ADDRESS_CHECK
+            || id.starts_with("bootstrap-");
         if !known {
             reporter.warning(format!("there is no check `{id}` to skip"));
         }

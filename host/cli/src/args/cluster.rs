@@ -83,6 +83,17 @@ pub(crate) struct Timeouts {
     pub(crate) no_timeouts: bool,
 }
 
+/// Where the bootstrap cluster comes from; without these, from the container engine.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct BootstrapUse {
+    /// The kubeconfig of an existing cluster to bootstrap from; it is left as it is
+    #[arg(long, alias = "bootstrap-kubeconfig", value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The node image of the bootstrap cluster, in place of the release's
+    #[arg(long, value_name = "IMAGE", conflicts_with = "kubeconfig")]
+    pub(crate) node_image: Option<String>,
+}
+
 /// `create cluster`.
 #[derive(Debug, Args)]
 pub(crate) struct CreateArgs {
@@ -92,9 +103,8 @@ pub(crate) struct CreateArgs {
     pub(crate) skips: Skips,
     #[command(flatten)]
     pub(crate) timeouts: Timeouts,
-    /// The kubeconfig of an existing cluster to bootstrap from; it is left as it is
-    #[arg(long, alias = "bootstrap-kubeconfig", value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) bootstrap: BootstrapUse,
     /// Do everything that touches nothing, and say what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -115,9 +125,8 @@ pub(crate) struct DeleteArgs {
     pub(crate) release: ReleaseSource,
     #[command(flatten)]
     pub(crate) plugins: PluginSource,
-    /// The kubeconfig of an existing cluster to bootstrap from
-    #[arg(long, alias = "bootstrap-kubeconfig", value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) bootstrap: BootstrapUse,
     #[command(flatten)]
     pub(crate) lab: LabUse,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kedge_workflow::{Timeouts, WorkflowError, commands};
+use kedge_workflow::{Timeouts, commands};
 
 use crate::args::CreateArgs;
 use crate::failure::Failure;
@@ -31,10 +31,7 @@ pub(crate) async fn run(args: CreateArgs, printer: &Arc<Printer>) -> Result<(), 
         setup::use_lab(&mut options, &lab.connection)?;
         options.ephemeral = !lab.outlives();
     }
-    if let Some(path) = &args.kubeconfig {
-        let existing = kedge_bootstrap::existing::Existing::from_file(path).map_err(WorkflowError::from)?;
-        options.bootstrap = Some(Arc::new(existing));
-    }
+    setup::use_bootstrap(&mut options, &args.bootstrap)?;
     let result = commands::create(&options, Arc::new(Progress::with_lines(printer))).await;
     let ends = lab.as_ref().is_some_and(|lab| !lab.outlives());
     if let Some(lab) = lab {

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use kedge_workflow::{SpecInput, WorkflowError, commands};
+use kedge_workflow::{SpecInput, commands};
 
 use crate::args::DeleteArgs;
 use crate::failure::Failure;
@@ -36,10 +36,7 @@ pub(crate) async fn run(args: DeleteArgs, printer: &Arc<Printer>) -> Result<(), 
         setup::use_lab(&mut options, &lab.connection)?;
         options.ephemeral = !lab.outlives();
     }
-    if let Some(path) = &args.kubeconfig {
-        let existing = kedge_bootstrap::existing::Existing::from_file(path).map_err(WorkflowError::from)?;
-        options.bootstrap = Some(Arc::new(existing));
-    }
+    setup::use_bootstrap(&mut options, &args.bootstrap)?;
     let result = commands::delete(&options, args.name.as_deref(), Arc::new(Progress::with_lines(printer))).await;
     if let Some(lab) = lab {
         lab.stop().await;

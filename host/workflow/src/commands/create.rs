@@ -48,7 +48,9 @@ async fn run(options: &Options, reporter: Arc<dyn Reporter>) -> Result<CreateOut
     let journal = Journal::open(&folder, &options.version)?;
     let inputs = inputs(options, &prepared, driver.as_ref());
     begin(options, &prepared, &folder, &journal, &inputs, reporter.as_ref())?;
-    let run = Run::new(options.clone(), reporter, prepared, folder, journal, Arc::new(secrets), driver, components);
+    let identity = folder.identity()?;
+    let secrets = Arc::new(secrets);
+    let run = Run::new(options.clone(), reporter, prepared, folder, journal, secrets, driver, identity, components);
     let steps = hooks::around(steps::create(run.driver.temporary()), &run).await?;
     let now = || options.clock.now();
     let runner = Runner {

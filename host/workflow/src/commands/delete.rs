@@ -43,7 +43,9 @@ async fn run(
     let (folder, lock) = locked(&options, &name, "delete cluster", reporter.as_ref())?;
     let journal = Journal::open(&folder, &options.version)?;
     reporter.line("Performing setup and validations");
-    let run = Run::new(options.clone(), reporter, prepared, folder, journal, Arc::new(secrets), driver, components);
+    let identity = folder.identity()?;
+    let secrets = Arc::new(secrets);
+    let run = Run::new(options.clone(), reporter, prepared, folder, journal, secrets, driver, identity, components);
     if let Err(failure) = findable(&run).await {
         return Err(WorkflowError::Api { message: failure.message, help: failure.remedy, source: None });
     }
