@@ -42,7 +42,7 @@ pub enum Trouble {
 }
 
 impl Trouble {
-    pub(super) fn remedy(self) -> String {
+    pub(crate) fn remedy(self) -> String {
         match self {
             Self::Absent => "start Docker (`systemctl start docker`) or Podman (`systemctl --user start podman.socket`), or set `DOCKER_HOST`; with `--kubeconfig FILE` an existing cluster is used in its place",
             Self::Forbidden => "add yourself to the group of the socket (`sudo usermod -aG docker $USER`) and log in again, or use a rootless engine",

@@ -85,8 +85,8 @@ fn is_ready(node: &Node, last: &mut String) -> bool {
 async fn client(kubeconfig: &str, name: &str) -> Result<Client, BootstrapError> {
     let wrong = |reason: String| BootstrapError::Kubeconfig { origin: format!("that of `{name}`"), reason };
     let parsed = Kubeconfig::from_yaml(kubeconfig).map_err(|e| wrong(e.to_string()))?;
-    let config = Config::from_custom_kubeconfig(parsed, &KubeConfigOptions::default());
-    let mut config = config.await.map_err(|e| wrong(e.to_string()))?;
+    let current = KubeConfigOptions::default();
+    let mut config = Config::from_custom_kubeconfig(parsed, &current).await.map_err(|e| wrong(e.to_string()))?;
     // The API is reached through the engine of this machine, whatever the environment says of proxies.
     config.proxy_url = None;
     Client::try_from(config).map_err(|e| wrong(e.to_string()))
