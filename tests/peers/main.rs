@@ -20,6 +20,7 @@ mod cases;
 
 mod clusterctl;
 mod decisions;
+mod docker;
 mod govc;
 mod kubectl;
 mod normal;
@@ -43,6 +44,15 @@ pub(crate) fn peer(name: &str, sandbox: &Sandbox) -> Command {
         .env("HOME", sandbox.path().join("home"))
         .env("PATH", "/usr/bin:/bin");
     command
+}
+
+/// Says that a test could not run on this machine, and why: a line that the end of the tier counts.
+pub(crate) fn skipped(test: &str, why: &str) {
+    println!("skipped: {test}, because {why}");
+    let Ok(path) = std::env::var("KEDGE_PEERS_SKIPPED") else { return };
+    let file = std::fs::File::options().create(true).append(true).open(&path);
+    let mut file = file.unwrap_or_else(|e| panic!("KEDGE_PEERS_SKIPPED names `{path}`: {e}"));
+    std::io::Write::write_all(&mut file, format!("{test}: {why}\n").as_bytes()).expect("it can be written");
 }
 
 /// What a peer printed, if it ended well.

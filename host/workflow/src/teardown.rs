@@ -128,7 +128,7 @@ impl Step<Run> for SettleMove {
         }
         if run.driver.temporary() {
             // What is left on it is a copy that nobody works on, and in the way of the move back.
-            run.driver.delete(run.name()).await?;
+            run.driver.delete(&run.identity).await?;
             run.forget_bootstrap().await;
         }
         Ok(())
@@ -189,12 +189,7 @@ impl Step<Run> for BootstrapAgain {
     }
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
-        run.forget_bootstrap().await;
-        let made = run.driver.create(run.name()).await?;
-        let api = Api::from_kubeconfig(&made.kubeconfig).await?;
-        let progress = run.progress(self.id());
-        readiness::api_answers(&api, run.bound(run.options.timeouts.installation), progress.as_ref()).await?;
-        Ok(())
+        run.make_bootstrap(self.id()).await
     }
 }
 
@@ -380,7 +375,7 @@ impl Step<Run> for DropBootstrap {
     }
 
     async fn holds(&self, run: &Run) -> Result<bool, Failure> {
-        Ok(!self.temporary || run.driver.find(run.name()).await?.is_none())
+        Ok(!self.temporary || !run.driver.remains(&run.identity).await?)
     }
 
     async fn ready(&self, run: &Run) -> Result<(), Failure> {
@@ -394,7 +389,7 @@ impl Step<Run> for DropBootstrap {
     }
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
-        run.driver.delete(run.name()).await?;
+        run.driver.delete(&run.identity).await?;
         run.forget_bootstrap().await;
         Ok(())
     }

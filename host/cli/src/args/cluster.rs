@@ -130,7 +130,7 @@ pub(crate) struct Management {
     pub(crate) kubeconfig: Option<PathBuf>,
 }
 
-/// The clusters that work on a cluster's objects.
+/// The clusters that work on a cluster's objects; without these, the bootstrap cluster is one of the container engine.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Managers {
     #[command(flatten)]
@@ -138,6 +138,9 @@ pub(crate) struct Managers {
     /// The kubeconfig of an existing cluster to bootstrap from; it is left as it is
     #[arg(long, value_name = "FILE", conflicts_with = "kubeconfig")]
     pub(crate) bootstrap_kubeconfig: Option<PathBuf>,
+    /// The node image of the bootstrap cluster, in place of the release's
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["kubeconfig", "bootstrap_kubeconfig"])]
+    pub(crate) node_image: Option<String>,
 }
 
 /// `describe cluster`.

@@ -54,7 +54,9 @@ async fn run(options: &Options, reporter: Arc<dyn Reporter>) -> Result<CreateOut
     let journal = Journal::open(&folder, &options.version)?;
     let inputs = inputs(options, &prepared, &ground);
     begin(options, &prepared, &folder, &journal, &inputs, reporter.as_ref())?;
-    let run = Run::new(options.clone(), reporter, prepared, folder, journal, Arc::new(secrets), ground, components);
+    let identity = folder.identity()?;
+    let secrets = Arc::new(secrets);
+    let run = Run::new(options.clone(), reporter, prepared, folder, journal, secrets, ground, identity, components);
     let steps = hooks::around(steps(&run.ground()), &run).await?;
     let now = || options.clock.now();
     let runner = Runner {
