@@ -349,13 +349,6 @@ const SPECS: &[Case] = &[
         &["datastore"],
     ),
     case(
-        "an unknown field of a machine config",
-        VSPHERE,
-        &[("  numCPUs: 2", "  numCPU: 2")],
-        "numCPU: 2",
-        &["did you mean", "numCPUs"],
-    ),
-    case(
         "an operating system that is none",
         VSPHERE,
         &[("osFamily: ubuntu", "osFamily: windows")],
@@ -455,6 +448,17 @@ fn broken_specs_are_refused_with_place_reason_and_remedy() {
         }
     }
     assert!(wrong.is_empty(), "{} of {} cases:\n\n{}", wrong.len(), SPECS.len(), wrong.join("\n\n"));
+}
+
+#[test]
+fn an_unknown_field_outside_of_the_cluster_is_a_warning_and_an_error_when_asked_for() {
+    let sandbox = Sandbox::new();
+    sandbox.file("lax.yaml", spec(VSPHERE).replacen("  numCPUs: 2", "  numCPU: 2", 1));
+    let taken = sandbox.run(["validate", "-f", "lax.yaml"]).expect(0);
+    let refused = sandbox.run(["validate", "-f", "lax.yaml", "--strict"]).expect(3);
+    for ran in [taken, refused] {
+        assert!(ran.stderr.contains("numCPU") && ran.stderr.contains("did you mean `numCPUs`?"), "{}", ran.stderr);
+    }
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use cluster::{CreateArgs, DeleteArgs, GenerateArgs, PreflightArgs, RenderArgs, ValidateArgs};
+pub(crate) use cluster::{CreateArgs, DeleteArgs, GenerateArgs, PreflightArgs, RenderArgs, SchemaArgs, ValidateArgs};
 pub(crate) use lab::{LabCommand, LabServeArgs, LabUse};
 pub(crate) use plugin::PluginCommand;
 
@@ -120,6 +120,8 @@ pub(crate) enum Command {
     Generate(GenerateCommand),
     /// Check a spec without looking at the environment: parse, defaults, static checks
     Validate(ValidateArgs),
+    /// Write the JSON Schema of a spec file, or of one kind, for editors and other programs
+    Schema(SchemaArgs),
     /// Write the Cluster API manifests of a spec; nothing is touched
     Render(RenderArgs),
     /// Check the environment that a spec names; nothing is touched

@@ -10,5 +10,6 @@ pub(crate) mod lab;
 pub(crate) mod plugin;
 pub(crate) mod preflight;
 pub(crate) mod render;
+pub(crate) mod schema;
 pub(crate) mod validate;
 pub(crate) mod version;

@@ -80,6 +80,7 @@ fn run(cli: Cli, printer: &Arc<Printer>) -> Result<(), Failure> {
             Command::Describe(DescribeCommand::Cluster { name, output }) => {
                 commands::describe::run(&name, output, printer).await
             }
+            Command::Schema(args) => commands::schema::run(args, printer).await,
             Command::Get(GetCommand::Clusters(output)) => commands::get::run(output, printer).await,
             Command::Lab(LabCommand::Serve(args)) => commands::lab::run(args, printer).await,
             Command::Plugin(command) => commands::plugin::run(command, printer).await,

@@ -96,8 +96,10 @@ pub(crate) fn spec_input(filename: &Path) -> Result<SpecInput, Failure> {
         return Ok(SpecInput::File(filename.to_owned()));
     }
     let mut bytes = Vec::new();
+    let most = u64::try_from(kedge_spec::MAX_SPEC_BYTES).unwrap_or(u64::MAX).saturating_add(1);
     std::io::stdin()
         .lock()
+        .take(most)
         .read_to_end(&mut bytes)
         .map_err(|error| Failure::environment(format!("standard input can't be read: {error}")))?;
     let text = String::from_utf8(bytes)

@@ -8,7 +8,7 @@ use crate::finding::Finding;
 use crate::path;
 
 /// Fields of the Cluster by their path; `*` is every item of a list.
-const FIELDS: [&str; 25] = [
+const FIELDS: [&str; 24] = [
     "spec.controlPlaneConfiguration.skipLoadBalancerDeployment",
     "spec.controlPlaneConfiguration.apiServerExtraArgs",
     "spec.controlPlaneConfiguration.kubeletConfiguration",
@@ -30,7 +30,6 @@ const FIELDS: [&str; 25] = [
     "spec.registryMirrorConfiguration.insecureSkipVerify",
     "spec.packages.controller",
     "spec.packages.cronjob",
-    "spec.bundlesRef",
     "spec.etcdEncryption",
     "spec.licenseToken",
     "spec.controlPlaneConfiguration.taints.*.timeAdded",

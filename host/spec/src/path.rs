@@ -103,6 +103,25 @@ pub(crate) fn locate_key(root: &Node, path: &str) -> Span {
     }
 }
 
+/// The path of the key at a place.
+pub(crate) fn of_key(node: &Node, span: Span, at: &str) -> Option<String> {
+    let within = |node: &Node| node.span.start <= span.start && span.end <= node.span.end;
+    match &node.kind {
+        NodeKind::Mapping(entries) => entries.iter().find_map(|entry| {
+            let here = join(at, &entry.key);
+            if entry.key_span == span {
+                return Some(here);
+            }
+            if within(&entry.value) { of_key(&entry.value, span, &here) } else { None }
+        }),
+        NodeKind::Sequence(items) => {
+            let (index, inner) = items.iter().enumerate().find(|(_, inner)| within(inner))?;
+            of_key(inner, span, &item(at, index))
+        }
+        _ => None,
+    }
+}
+
 fn is_leaf(node: &Node) -> bool {
     match &node.kind {
         NodeKind::Mapping(_) | NodeKind::Sequence(_) => false,

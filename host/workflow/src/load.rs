@@ -44,13 +44,32 @@ pub fn read_spec(options: &Options) -> Result<Source, WorkflowError> {
         Some(SpecInput::Text { name, text }) => Ok(Source::new(name.clone(), text.as_str())),
         Some(SpecInput::File(path)) => {
             let unreadable = |reason: String| WorkflowError::Unreadable { path: path.clone(), reason };
-            let bytes = std::fs::read(path).map_err(|e| unreadable(reason(&e)))?;
+            let bytes = spec_bytes(path).map_err(|e| unreadable(reason(&e)))?;
+            if bytes.len() > kedge_spec::MAX_SPEC_BYTES {
+                return Err(too_large(path.display().to_string()));
+            }
             Source::from_bytes(path.display().to_string(), &bytes).map_err(unreadable)
         }
         None => {
             Err(WorkflowError::Input { message: "there is no spec".into(), help: "name one with `-f FILE`".into() })
         }
     }
+}
+
+fn too_large(file: String) -> WorkflowError {
+    let message = format!("the file has more than {} bytes, and is not read", kedge_spec::MAX_SPEC_BYTES);
+    let finding = Finding::error("file-too-large", message).remedy("split it, or check that it is the right file");
+    let diagnostic = Diagnostic::new(finding, &Source::new(file.as_str(), ""), None);
+    rejected(file, vec![diagnostic])
+}
+
+/// The bytes of a spec. Of a file that is too large no more is read than it takes to know that.
+fn spec_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let most = u64::try_from(kedge_spec::MAX_SPEC_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Takes the spec that the options name all the way. Warnings come back with it.
@@ -70,7 +89,7 @@ pub async fn load_from(options: &Options, source: Source) -> Result<Prepared, Wo
 
     let schemas = schemas(&plugin).await?;
     let host = spec.with_host_defaults(&description, Some(&release)).normalised(&schemas);
-    let mut findings = host.schema_findings(&schemas);
+    let mut findings = host.findings();
     let (defaulted, more) = complete(&plugin, &host, &findings).await?;
     findings.extend(more);
     let Some(spec) = defaulted else { return Err(rejected(file, host.diagnose(&findings))) };
@@ -194,7 +213,8 @@ pub(crate) async fn release(
     Ok(Release::from_parts(&bundles, &address, eksd)?)
 }
 
-async fn schemas(plugin: &Plugin) -> Result<BTreeMap<String, Value>, WorkflowError> {
+/// The schemas of the kinds that a plugin claims.
+pub(crate) async fn schemas(plugin: &Plugin) -> Result<BTreeMap<String, Value>, WorkflowError> {
     let mut schemas = BTreeMap::new();
     for claim in &plugin.description().kinds {
         let schema = plugin.schema(&claim.kind).await.map_err(|e| plugin_error(&plugin.description().name, e))?;

@@ -318,6 +318,14 @@ pub struct DescribeOutcome {
     pub gaps: Vec<String>,
 }
 
+/// A JSON Schema.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct SchemaOutcome {
+    /// The schema, of a kind or of a whole file.
+    pub schema: serde_json::Value,
+}
+
 /// A spec to begin with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

@@ -32,6 +32,17 @@ pub(crate) struct ValidateArgs {
     pub(crate) output: Output,
 }
 
+/// `schema`.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// A kind of document, for example `Cluster`; all of them in one schema if there is none
+    pub(crate) kind: Option<String>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginSource,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
 /// `render`.
 #[derive(Debug, Args)]
 pub(crate) struct RenderArgs {

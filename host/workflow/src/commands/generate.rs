@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use kedge_plugin::PluginError;
+use kedge_spec::published;
 use kedge_spec::release::Release;
 
 use crate::error::WorkflowError;
@@ -34,7 +35,24 @@ pub async fn generate(options: &Options, provider: &str, name: &str) -> Result<G
     let release = Release::from_parts(&bundles, &address, BTreeMap::new())?;
     let settings = [("kubernetes-version".to_owned(), release.default_kubernetes_version().to_string())];
     let yaml = plugin.generate(name, &settings).await.map_err(|e| plugin_error(provider, e))?;
-    Ok(GenerateOutcome { yaml })
+    Ok(GenerateOutcome { yaml: for_editors(&yaml) })
+}
+
+/// The same with the line in each document that editors look for, and at the top how they come by the schema.
+fn for_editors(yaml: &str) -> String {
+    let line = published::editor_line();
+    let file = published::FILE_NAME;
+    let help = format!("# `kedge schema > {file}` puts beside this file what editors need to complete and check it.");
+    let mut lines = vec![line.as_str(), help.as_str()];
+    for part in yaml.lines() {
+        lines.push(part);
+        if part == "---" {
+            lines.push(&line);
+        }
+    }
+    let mut text = lines.join("\n");
+    text.push('\n');
+    text
 }
 
 fn check_name(name: &str) -> Result<(), WorkflowError> {

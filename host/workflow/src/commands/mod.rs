@@ -5,6 +5,7 @@ mod delete;
 mod describe;
 mod generate;
 mod offline;
+mod schema;
 
 pub use create::create;
 pub use delete::delete;
@@ -12,6 +13,7 @@ pub(crate) use describe::conditions;
 pub use describe::{describe, get_clusters};
 pub use generate::generate;
 pub use offline::{preflight, render, validate};
+pub use schema::schema;
 
 use std::path::PathBuf;
 use std::sync::PoisonError;
