@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use cluster::{CreateArgs, DeleteArgs, GenerateArgs, PreflightArgs, RenderArgs, SchemaArgs, ValidateArgs};
+pub(crate) use cluster::{
+    CreateArgs, DeleteArgs, GenerateArgs, MoveArgs, PreflightArgs, RenderArgs, SchemaArgs, ValidateArgs,
+};
 pub(crate) use lab::{LabCommand, LabServeArgs, LabUse};
 pub(crate) use plugin::PluginCommand;
 
@@ -132,6 +134,8 @@ pub(crate) enum Command {
     /// Delete a cluster, whole or half-made
     #[command(subcommand)]
     Delete(DeleteCommand),
+    /// Move clusters from one management cluster to another, with all that belongs to them
+    Move(MoveArgs),
     /// Show a cluster and what it is made of
     #[command(subcommand)]
     Describe(DescribeCommand),

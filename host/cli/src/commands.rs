@@ -7,6 +7,7 @@ pub(crate) mod describe;
 pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod lab;
+pub(crate) mod move_clusters;
 pub(crate) mod plugin;
 pub(crate) mod preflight;
 pub(crate) mod render;

@@ -77,6 +77,7 @@ fn run(cli: Cli, printer: &Arc<Printer>) -> Result<(), Failure> {
             Command::Preflight(args) => commands::preflight::run(args, printer).await,
             Command::Create(CreateCommand::Cluster(args)) => commands::create::run(args, printer).await,
             Command::Delete(DeleteCommand::Cluster(args)) => commands::delete::run(args, printer).await,
+            Command::Move(args) => commands::move_clusters::run(args, printer).await,
             Command::Describe(DescribeCommand::Cluster { name, output }) => {
                 commands::describe::run(&name, output, printer).await
             }

@@ -11,9 +11,11 @@ use kedge_workflow::outcome::{
 
 use crate::printer::Printer;
 
+mod moved;
 mod plugins;
 mod table;
 
+pub(crate) use moved::moved;
 pub(crate) use plugins::{inspected, plugins};
 
 /// Findings for programs.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use kedge_cluster_api::install::ComponentManifests;
+use kedge_cluster_api::install::{ComponentManifests, ImageOverrides};
 use kedge_cluster_api::render::{self, Manifests, RenderInput};
 use kedge_plugin::{
     Catalog, EngineAddress, Environment, HostOptions, Lock, Override, Plugin, PluginError, PluginHost, SecretStore,
@@ -350,7 +350,8 @@ impl Prepared {
         let mut all = Vec::new();
         for component in self.components()? {
             let yaml = self.file(&component.components_url).await?;
-            all.push(ComponentManifests { component, yaml });
+            let images = ImageOverrides::mirrored(self.view.mirror().clone());
+            all.push(ComponentManifests { component, yaml, images });
         }
         Ok(all)
     }

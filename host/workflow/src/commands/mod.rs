@@ -4,6 +4,7 @@ mod create;
 mod delete;
 mod describe;
 mod generate;
+mod move_clusters;
 mod offline;
 mod schema;
 
@@ -12,6 +13,7 @@ pub use delete::delete;
 pub(crate) use describe::conditions;
 pub use describe::{describe, get_clusters};
 pub use generate::generate;
+pub use move_clusters::{Act, MoveOptions, MoveOutcome, PlannedObject, Way, move_clusters};
 pub use offline::{preflight, render, validate};
 pub use schema::schema;
 
