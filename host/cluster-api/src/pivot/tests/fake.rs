@@ -91,6 +91,17 @@ impl Fake {
         change(object);
     }
 
+    /// What controllers find out again after a move, which does not carry it.
+    pub(super) fn revive(&self, before: &[Value]) {
+        let mut world = self.world.lock().unwrap();
+        for object in before.iter().filter(|o| !o["status"].is_null()) {
+            let key = ObjectId::from_object(object).unwrap().versionless();
+            if let Some(there) = world.stores[self.index].get_mut(&key) {
+                there["status"] = object["status"].clone();
+            }
+        }
+    }
+
     pub(super) fn forget(&self, kind: &str, name: &str) {
         let mut world = self.world.lock().unwrap();
         world.stores[self.index]
@@ -256,11 +267,8 @@ impl Side for Fake {
         self.world.lock().unwrap().requests += 1;
         let id = ObjectId::from_object(object).unwrap();
         if dry_run {
-            return if self.get(&id).await?.is_some() {
-                Err(self.refused(&id, 409, "AlreadyExists"))
-            } else {
-                Ok(object.clone())
-            };
+            let there = self.world.lock().unwrap().stores[self.index].contains_key(&id.versionless());
+            return if there { Err(self.refused(&id, 409, "AlreadyExists")) } else { Ok(object.clone()) };
         }
         self.write(|world, index| {
             if world.stores[index].contains_key(&id.versionless()) {

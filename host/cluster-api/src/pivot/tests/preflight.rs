@@ -143,7 +143,7 @@ async fn a_pause_that_nobody_sees_is_given_up_and_can_be_undone() {
     from.world.lock().unwrap().deaf = true;
     let folder = folder();
     let error = run(&from, &to, folder.path(), true).await.unwrap_err();
-    assert!(error.to_string().contains("objects of eksa-system/prod"), "{error}");
+    assert!(error.to_string().contains("objects of cluster eksa-system/prod"), "{error}");
     assert!(!error.help().is_empty());
     assert!(names(&to).is_empty());
     let pivot = super::Pivot::between(&from, &to, super::options(folder.path(), true));

@@ -132,13 +132,15 @@ async fn a_move_can_be_done_again_after_it_was_undone_by_moving_back() {
     management(&one);
     management(&two);
     cluster::cluster(&one, "prod", 1, &[1], 0);
-    let before = content(&one);
+    let (before, status) = (content(&one), one.all());
     let (there, back) = (folder(), folder());
     for round in 0..2 {
         Pivot::between(&one, &two, whole(there.path(), &format!("there-{round}"))).run(&NoProgress).await.unwrap();
         assert_eq!(content(&two), before);
+        two.revive(&status);
         Pivot::between(&two, &one, whole(back.path(), &format!("back-{round}"))).run(&NoProgress).await.unwrap();
         assert_eq!(content(&one), before);
+        one.revive(&status);
     }
 }
 
