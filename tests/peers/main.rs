@@ -18,13 +18,20 @@ mod harness;
 #[allow(dead_code, reason = "each tier uses a part of it")]
 mod cases;
 
+mod apiserver;
 mod clusterctl;
 mod decisions;
 mod docker;
 mod govc;
+mod install;
 mod kubectl;
 mod normal;
 mod referee;
+mod management;
+mod pivot;
+mod pivot_bench;
+mod players;
+mod still_life;
 mod vcsim;
 
 use std::path::PathBuf;

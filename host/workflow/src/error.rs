@@ -139,6 +139,16 @@ pub enum WorkflowError {
     /// There is no bootstrap cluster to be had.
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
+    /// Clusters could not be moved.
+    #[error("{source}")]
+    Move {
+        /// Why.
+        source: Box<kedge_cluster_api::Error>,
+        /// Whether anything was changed on either side.
+        touched: bool,
+        /// What is where now.
+        aftermath: String,
+    },
     /// A cluster's API is wanted and does not answer.
     #[error("{message}")]
     Api {
@@ -159,8 +169,13 @@ impl WorkflowError {
         match self {
             Self::Tool(ToolError::Interrupted { .. })
             | Self::GitOps(GitOpsError::Tool(ToolError::Interrupted { .. })) => 130,
-            Self::Credentials { .. } | Self::Preflight { .. } | Self::Manages { .. } | Self::Tool(_) | Self::GitOps(_) => 4,
-            Self::Step { .. } | Self::Journal(_) | Self::Bootstrap(_) | Self::Api { .. } => 5,
+            Self::Credentials { .. }
+            | Self::Preflight { .. }
+            | Self::Manages { .. }
+            | Self::Tool(_)
+            | Self::GitOps(_)
+            | Self::Move { touched: false, .. } => 4,
+            Self::Step { .. } | Self::Move { .. } | Self::Journal(_) | Self::Bootstrap(_) | Self::Api { .. } => 5,
             Self::Folder(error) if error.in_use() => 5,
             Self::Interrupted { .. } | Self::Fetch(FetchError::Interrupted { .. }) => 130,
             _ => 3,
@@ -183,6 +198,7 @@ impl WorkflowError {
                 "`kedge plugin inspect` shows what a plugin is and wants; nothing was touched".to_owned()
             }
             Self::Render(error) => error.help(),
+            Self::Move { source, aftermath, .. } => format!("{}\n{aftermath}", source.help()),
             Self::Changed { difference, created: true, .. } => {
                 format!("{difference}; the cluster was created, and this version can't change one that is there")
             }

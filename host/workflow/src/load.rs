@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use kedge_cluster_api::install::ComponentManifests;
+use kedge_cluster_api::install::{ComponentManifests, ImageOverrides};
 use kedge_cluster_api::render::{self, Manifests, RenderInput};
 use kedge_plugin::{
     Catalog, EngineAddress, Environment, HostOptions, Lock, Override, Plugin, PluginError, PluginHost, SecretStore,
@@ -317,7 +317,7 @@ impl Prepared {
         for component in self.components()? {
             let yaml = self.file(&component.components_url).await?;
             let yaml = self.view.mirror().rewrite_manifest(&yaml).into_owned();
-            all.push(ComponentManifests { component, yaml });
+            all.push(ComponentManifests { component, yaml, images: ImageOverrides::default() });
         }
         Ok(all)
     }

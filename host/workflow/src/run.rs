@@ -126,7 +126,7 @@ impl Run {
 
     /// Progress of a step, told to the reporter.
     pub(crate) fn progress(&self, step: &'static str) -> Arc<Teller> {
-        Arc::new(Teller { step, begun: Instant::now(), reporter: Arc::clone(&self.reporter) })
+        Arc::new(Teller::new(step, Arc::clone(&self.reporter)))
     }
 
     /// The bootstrap cluster or the management cluster, if there is one and it answers.
@@ -453,6 +453,12 @@ pub(crate) struct Teller {
     step: &'static str,
     begun: Instant,
     reporter: Arc<dyn Reporter>,
+}
+
+impl Teller {
+    pub(crate) fn new(step: &'static str, reporter: Arc<dyn Reporter>) -> Self {
+        Self { step, begun: Instant::now(), reporter }
+    }
 }
 
 impl Progress for Teller {

@@ -121,9 +121,9 @@ impl Step<Run> for SettleMove {
         let options = moving(run, "create", !run.driver.temporary())?;
         let pivot = Pivot::new(&bootstrap, &workload, options);
         match pivot.roll_back(progress).await {
-            Ok(()) => return settles(run, &bootstrap, progress).await,
+            Ok(_) => return settles(run, &bootstrap, progress).await,
             // Past its commit, a move can only be finished.
-            Err(ApiError::Pivot { .. }) => pivot.run(progress).await?,
+            Err(ApiError::Pivot { .. }) => drop(pivot.run(progress).await?),
             Err(error) => return Err(error.into()),
         }
         if run.driver.temporary() {
@@ -154,7 +154,7 @@ fn moving(run: &Run, name: &str, delete_source: bool) -> Result<PivotOptions, Fa
     let operation = if name == "create" { "create" } else { "delete" };
     Ok(PivotOptions {
         namespace: NAMESPACE.to_owned(),
-        cluster: run.name().to_owned(),
+        cluster: Some(run.name().to_owned()),
         snapshot_dir: run.folder.make_dir(&format!("{MOVES}/{name}"))?,
         operation_id: format!("{operation}-{}", run.prepared.spec.hash().chars().take(12).collect::<String>()),
         delete_source,
@@ -254,7 +254,8 @@ impl Step<Run> for MoveBack {
         let progress = run.progress(self.id());
         // The source goes away with its machines, and nobody is left there to work on a second copy.
         let options = moving(run, "delete", false)?;
-        Ok(Pivot::new(&from, &to, options).run(progress.as_ref()).await?)
+        Pivot::new(&from, &to, options).run(progress.as_ref()).await?;
+        Ok(())
     }
 }
 

@@ -5,6 +5,7 @@ mod delete;
 mod describe;
 mod diff;
 mod generate;
+mod move_clusters;
 mod offline;
 mod schema;
 
@@ -14,6 +15,7 @@ pub(crate) use describe::conditions;
 pub use describe::{describe, get_clusters};
 pub use diff::{Against, diff};
 pub use generate::generate;
+pub use move_clusters::{Act, MoveOptions, MoveOutcome, PlannedObject, Way, move_clusters};
 pub use offline::{explain, preflight, render, validate};
 pub use schema::schema;
 
