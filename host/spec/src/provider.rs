@@ -321,6 +321,9 @@ pub struct Check {
     pub title: String,
     /// The document it is about.
     pub document: Option<ObjectRef>,
+    /// A pass is worth no line of its own.
+    #[serde(default)]
+    pub quiet: bool,
 }
 
 /// How a preflight check went.

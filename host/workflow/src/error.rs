@@ -9,10 +9,11 @@ use kedge_spec::release::ReleaseError;
 use kedge_spec::{Diagnostic, Rejected};
 use thiserror::Error;
 
+use crate::event::CheckMark;
 use crate::fetch::FetchError;
 use crate::folder::FolderError;
 use crate::journal::JournalError;
-use crate::outcome::CheckReport;
+use crate::outcome::{CheckReport, PreflightOutcome};
 use crate::step::Failure;
 
 /// Why a command ended. [`WorkflowError::exit_code`] is what the program's exit status says of it.
@@ -93,10 +94,10 @@ pub enum WorkflowError {
         missing: Vec<String>,
     },
     /// Checks of the environment failed.
-    #[error("preflight failed: {}", titles(checks))]
+    #[error("preflight failed: {}", titles(&outcome.checks))]
     Preflight {
-        /// The failed ones.
-        checks: Vec<CheckReport>,
+        /// Every one, in order: those that passed too.
+        outcome: PreflightOutcome,
     },
     /// A step failed.
     #[error("the step \"{title}\" failed: {failure}")]
@@ -234,5 +235,6 @@ fn count(diagnostics: &[Diagnostic]) -> String {
 }
 
 fn titles(checks: &[CheckReport]) -> String {
-    checks.iter().map(CheckReport::reason).collect::<Vec<_>>().join("; ")
+    let failed = checks.iter().filter(|check| check.outcome == CheckMark::Failed);
+    failed.map(CheckReport::reason).collect::<Vec<_>>().join("; ")
 }

@@ -11,6 +11,7 @@ mod facts;
 mod generate;
 mod paths;
 mod preflight;
+mod privileges;
 mod render;
 mod rest;
 mod schemas;
@@ -18,6 +19,7 @@ mod soap;
 mod spec;
 mod ssh;
 mod upgrade;
+mod wire;
 
 use kedge_sdk::prelude::*;
 

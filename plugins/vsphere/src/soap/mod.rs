@@ -9,5 +9,7 @@ mod properties;
 mod reply;
 mod xml;
 
+pub(crate) use envelope::{Call, Walk};
 pub(crate) use properties::{Found, Reference};
 pub(crate) use reply::SoapError;
+pub(crate) use xml::Element;

@@ -328,7 +328,9 @@ pub(super) fn plan(answer: Vec<preflight::Check>) -> Answer<Vec<Check>> {
             return nonsense(format!("the check `{}` is in the plan twice or has no id", check.id.escape_debug()));
         }
     }
-    Ok(answer.into_iter().map(|c| Check { id: c.id, title: c.title, document: c.document.map(object_ref) }).collect())
+    let check =
+        |c: preflight::Check| Check { id: c.id, title: c.title, document: c.document.map(object_ref), quiet: c.quiet };
+    Ok(answer.into_iter().map(check).collect())
 }
 
 pub(super) fn check_outcome(outcome: report::CheckOutcome) -> CheckOutcome {
