@@ -149,6 +149,9 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// A provider by its name, and a command of its own
+    #[command(external_subcommand)]
+    Provider(Vec<std::ffi::OsString>),
 }
 
 /// What can be generated.

@@ -9,6 +9,7 @@ pub(crate) mod get;
 pub(crate) mod lab;
 pub(crate) mod plugin;
 pub(crate) mod preflight;
+pub(crate) mod provider;
 pub(crate) mod render;
 pub(crate) mod validate;
 pub(crate) mod version;

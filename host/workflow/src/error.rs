@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use kedge_bootstrap::BootstrapError;
 use kedge_plugin::PluginError;
+use kedge_spec::provider::CommandAnswer;
 use kedge_spec::release::ReleaseError;
-use kedge_spec::{Diagnostic, Rejected};
+use kedge_spec::{Diagnostic, Rejected, Severity};
 use thiserror::Error;
 
 use crate::event::CheckMark;
@@ -99,6 +100,16 @@ pub enum WorkflowError {
         /// Every one, in order: those that passed too.
         outcome: PreflightOutcome,
     },
+    /// A command of a provider's own did not do its work.
+    #[error("`{command}` failed: {}", reasons(answer))]
+    Command {
+        /// Provider and command.
+        command: String,
+        /// Whether it may have changed something.
+        changes: bool,
+        /// What it has to say.
+        answer: Box<CommandAnswer>,
+    },
     /// A step failed.
     #[error("the step \"{title}\" failed: {failure}")]
     Step {
@@ -142,8 +153,12 @@ impl WorkflowError {
     /// command goes on.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Credentials { .. } | Self::Preflight { .. } => 4,
-            Self::Step { .. } | Self::Journal(_) | Self::Bootstrap(_) | Self::Api { .. } => 5,
+            Self::Credentials { .. } | Self::Preflight { .. } | Self::Command { changes: false, .. } => 4,
+            Self::Command { changes: true, .. }
+            | Self::Step { .. }
+            | Self::Journal(_)
+            | Self::Bootstrap(_)
+            | Self::Api { .. } => 5,
             Self::Folder(error) if error.in_use() => 5,
             Self::Interrupted { .. } | Self::Fetch(FetchError::Interrupted { .. }) => 130,
             _ => 3,
@@ -174,6 +189,10 @@ impl WorkflowError {
             Self::Journal(error) => error.remedy(),
             Self::Credentials { .. } => {
                 "set the environment variables and run the same command again; nothing was touched".to_owned()
+            }
+            Self::Command { answer, .. } => {
+                let errors = answer.findings.iter().filter(|f| f.severity == Severity::Error);
+                errors.map(|f| f.remedy.as_str()).filter(|r| !r.is_empty()).collect::<Vec<_>>().join("\n")
             }
             Self::Preflight { .. } => "nothing was touched; correct this and run the same command again".to_owned(),
             Self::Step { failure, resume, diagnosis, .. } => {
@@ -232,6 +251,11 @@ fn count(diagnostics: &[Diagnostic]) -> String {
         1 => "one reason".to_owned(),
         n => format!("{n} reasons"),
     }
+}
+
+fn reasons(answer: &CommandAnswer) -> String {
+    let errors = answer.findings.iter().filter(|f| f.severity == Severity::Error);
+    errors.map(|f| f.message.as_str()).collect::<Vec<_>>().join("; ")
 }
 
 fn titles(checks: &[CheckReport]) -> String {

@@ -3,6 +3,8 @@
 
 mod certificates;
 mod checks;
+mod commands;
+mod conformance;
 mod faults;
 mod speed;
 

@@ -5,13 +5,15 @@ mod delete;
 mod describe;
 mod generate;
 mod offline;
+mod provider;
 
 pub use create::create;
 pub use delete::delete;
 pub(crate) use describe::conditions;
 pub use describe::{describe, get_clusters};
-pub use generate::generate;
+pub use generate::{generate, generate_arguments};
 pub use offline::{preflight, render, validate};
+pub use provider::{Given, ProviderCommands, Server, provider_commands};
 
 use std::path::PathBuf;
 use std::sync::PoisonError;

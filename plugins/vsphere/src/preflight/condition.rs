@@ -12,6 +12,9 @@ use crate::spec::{Spec, datacenter_ref, machine_ref};
 const TESTED: (u32, u32) = (7, 0);
 const OLDEST: (u32, u32) = (6, 7);
 
+/// Seconds that clocks may differ by: tokens of a vCenter's single sign-on are good for so long before and after.
+const SKEW: i64 = 60;
+
 /// `8.0.2` as 8 and 0.
 fn version(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.split('.').map(str::parse);
@@ -79,6 +82,23 @@ fn has_ended(licence: &Element) -> bool {
 
 fn features(licence: &Element) -> Vec<&str> {
     properties(licence, "feature").map(|value| value.text_of("key")).collect()
+}
+
+/// Whether the clocks of the vCenter and of this machine agree; none if it does not say its time. `now` is in milliseconds since 1970.
+pub(super) fn clock(spec: &Spec, details: &[Found], now: u64) -> Option<(String, Vec<Finding>)> {
+    let service = Reference::new("ServiceInstance", "ServiceInstance");
+    let theirs = crate::clock::seconds(capacity::of(details, Some(&service))?.text("serverClock"))?;
+    let ahead = theirs - i64::try_from(now / 1000).unwrap_or(i64::MAX);
+    let found = format!("{ahead:+} s");
+    if ahead.abs() <= SKEW {
+        return Some((found, vec![]));
+    }
+    let (by, what) = (ahead.abs(), if ahead > 0 { "ahead of" } else { "behind" });
+    let message = format!("The vCenter's clock is {by} s {what} this machine's");
+    let finding = Finding::warning("clock-skew", message)
+        .at(datacenter_ref(&spec.datacenter.name), "spec.server")
+        .remedy("Let both follow a time server: certificates and tokens are refused where clocks differ");
+    Some((found, vec![finding]))
 }
 
 /// Whether the vCenter has the storage policies that machine configs name.

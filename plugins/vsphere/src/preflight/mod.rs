@@ -17,6 +17,8 @@ mod templates;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use kedge_sdk::prelude::*;
 
 use crate::describe::VCENTER;
@@ -45,6 +47,7 @@ const TAGS: &str = "tags";
 const TEMPLATES: &str = "templates";
 const STORAGE_POLICIES: &str = "storage-policies";
 const VERSION: &str = "vcenter-version";
+const CLOCK: &str = "clock";
 const PRIVILEGES: &str = "vsphere-user-privilege";
 
 /// An inventory with more objects than this is read of the one datacenter alone.
@@ -99,6 +102,7 @@ fn plan_of(spec: &Spec) -> Vec<Check> {
         plan.push(Check::new(STORAGE_POLICIES, "Storage policies validated").quiet());
     }
     plan.push(Check::new(VERSION, "vCenter version and licences validated").quiet().about(about()));
+    plan.push(Check::new(CLOCK, "Clocks compared").quiet().about(about()));
     plan.push(Check::new(PRIVILEGES, "User privileges validated").quiet().about(about()));
     plan
 }
@@ -222,12 +226,21 @@ impl Visit<'_> {
         let mut findings = condition::release(spec, client);
         findings.extend(condition::licences(spec, client, network.reference.as_ref(), &details));
         reporter.checked(VERSION, "7.0 or later, licences in force", client.about.version.clone(), findings);
+        match condition::clock(spec, &details, reporter.host().now()) {
+            Some((found, findings)) => reporter.checked(CLOCK, "the time of this machine", found, findings),
+            None => reporter.skipped(CLOCK, "the vCenter does not say what time it is"),
+        }
         if !reporter.skips(PRIVILEGES) {
             let findings = needed.findings(spec, client, granted);
             reporter.checked(PRIVILEGES, "every privilege that a create uses", "", findings);
         }
 
-        let mut facts = Facts { network: network.path.unwrap_or_default(), machines: checked.machines };
+        let to_make: BTreeSet<String> = places.iter().filter_map(places::Place::folder_to_make).collect();
+        let mut facts = Facts {
+            network: network.path.unwrap_or_default(),
+            folders_to_make: to_make.into_iter().collect(),
+            machines: checked.machines,
+        };
         for (machine, place) in spec.machines.iter().zip(places) {
             let entry = facts.machines.entry(machine.name.clone()).or_default();
             entry.datastore = place.datastore.path.unwrap_or_default();

@@ -41,6 +41,13 @@ pub(super) struct Place {
     pub(super) parent: Option<(Reference, String)>,
 }
 
+impl Place {
+    /// The path of a folder that is not there and whose parent is.
+    pub(super) fn folder_to_make(&self) -> Option<String> {
+        self.parent.as_ref().and(self.folder.path.clone())
+    }
+}
+
 /// A field of a document that names something.
 #[derive(Debug, Clone)]
 struct Field {

@@ -40,7 +40,7 @@ impl Needed {
     }
 
     fn of<'n>(&'n self, scopes: &'n BTreeSet<Scope>) -> impl Iterator<Item = &'static Need> + 'n {
-        scopes.iter().flat_map(|scope| privileges::of(*scope, &self.when))
+        scopes.iter().flat_map(move |scope| privileges::of(*scope, &self.when))
     }
 
     /// The question, all at once.

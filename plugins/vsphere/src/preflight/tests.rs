@@ -132,7 +132,7 @@ fn the_titles_are_the_lines_of_the_documentation() {
     assert_eq!(titles, expected);
     let plan = Vsphere.plan(&input_of(spec())).unwrap();
     let quiet: Vec<&str> = plan.iter().filter(|check| check.quiet).map(|check| check.id.as_str()).collect();
-    assert_eq!(quiet, ["certificate", "vcenter-version", "vsphere-user-privilege"]);
+    assert_eq!(quiet, ["certificate", "vcenter-version", "clock", "vsphere-user-privilege"]);
     let ids: std::collections::BTreeSet<&str> = plan.iter().map(|check| check.id.as_str()).collect();
     assert_eq!(ids.len(), plan.len());
 }
@@ -569,6 +569,7 @@ fn a_folder_is_made_later_and_its_parent_has_to_allow_it() {
     let (host, facts) = run_on(vcenter(), &text);
     assert!(host.summary().iter().all(|line| line.ends_with(": passed")), "{:?}", host.summary());
     assert_eq!(facts["machines"]["prod-cp"]["folder"], "/SDDC-Datacenter/vm/Workloads/new");
+    assert_eq!(facts["foldersToMake"], json!(["/SDDC-Datacenter/vm/Workloads/new"]));
     let folder = host.outcomes.iter().find(|outcome| outcome.check == "folder:prod-cp").unwrap();
     assert_eq!(folder.found, "/SDDC-Datacenter/vm/Workloads/new (the create makes it)");
     let refused = vcenter().answering(|sent| granting(sent, &["Folder.Create"]));
@@ -659,4 +660,14 @@ fn thousands_of_machines_are_not_read_for_one_name() {
     assert!(host.summary().iter().all(|line| line.ends_with(": passed")), "{:?}", host.summary());
     assert_eq!(facts["machines"]["prod-etcd"]["template"], "/SDDC-Datacenter/vm/Templates/ubuntu-2204-kube-v1-34");
     assert!(!host.sent(VCENTER).iter().any(|sent| sent.body.contains("<ContinueRetrievePropertiesEx ")));
+}
+
+#[test]
+fn clocks_that_differ_are_warned_of() {
+    let clock = |time: &str| not_passed(details("2026-01-01T00:00:10.5Z", time), spec());
+    assert_eq!(clock("2026-01-01T00:00:59Z"), Vec::<String>::new());
+    assert_eq!(clock("2026-01-01T00:10:00Z"), ["clock: warned [clock-skew]"]);
+    assert_eq!(clock("soon"), ["clock: skipped (the vCenter does not say what time it is)"]);
+    let late = details("2026-01-01T00:00:10.5Z", "2025-12-31T23:00:00Z");
+    assert!(said(late, spec()).contains("The vCenter's clock is 3600 s behind this machine's"));
 }

@@ -2,6 +2,8 @@
 //!
 //! vCenter 7.0 U2 and later serve `/api`, earlier ones `/rest` with every answer in a field `value`.
 
+mod library;
+
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -13,6 +15,8 @@ use kedge_sdk::{EndpointError, Response};
 use crate::describe::{PASSWORD, USERNAME};
 use crate::soap::Reference;
 use crate::wire;
+
+pub(crate) use library::{Place, Transfer};
 
 const SESSION_HEADER: &str = "vmware-api-session-id";
 

@@ -124,6 +124,46 @@ impl<'e> Client<'e> {
         envelope::entity_permissions(&self.authorization_manager, object)
     }
 
+    /// What makes a role.
+    pub(crate) fn add_role(&self, name: &str, privileges: &[&str]) -> Call {
+        envelope::add_role(&self.authorization_manager, name, privileges)
+    }
+
+    /// What gives a role its privileges.
+    pub(crate) fn update_role(&self, id: &str, name: &str, privileges: &[&str]) -> Call {
+        envelope::update_role(&self.authorization_manager, id, name, privileges)
+    }
+
+    /// What gives a group a role on an object.
+    pub(crate) fn permit(&self, object: &Reference, group: &str, role: &str, propagate: bool) -> Call {
+        envelope::permit(&self.authorization_manager, object, group, role, propagate)
+    }
+
+    /// What makes a folder.
+    pub(crate) fn create_folder(parent: &Reference, name: &str) -> Call {
+        envelope::create_folder(parent, name)
+    }
+
+    /// What makes a snapshot, as a task.
+    pub(crate) fn create_snapshot(machine: &Reference, name: &str) -> Call {
+        envelope::create_snapshot(machine, name)
+    }
+
+    /// What makes a template of a virtual machine.
+    pub(crate) fn mark_as_template(machine: &Reference) -> Call {
+        envelope::mark_as_template(machine)
+    }
+
+    /// What gives a disk another size, as a task.
+    pub(crate) fn resize_disk(machine: &Reference, disk: &Element, kib: i64) -> Call {
+        envelope::resize_disk(machine, disk, kib)
+    }
+
+    /// Changes something: asked once, because nobody knows what came of a change whose answer got lost.
+    pub(crate) fn change(&self, call: &Call) -> Result<Element, SoapError> {
+        reply::read(self.endpoint.send(&call.request), call.method)
+    }
+
     /// Asks.
     pub(crate) fn ask(&self, call: &Call) -> Result<Element, SoapError> {
         self.read(wire::ask(self.endpoint, &call.request), call)

@@ -3,7 +3,7 @@
 use kedge_sdk::prelude::*;
 
 use super::properties::Reference;
-use super::xml::escaped;
+use super::xml::{Element, escaped};
 
 const OPEN: &str = r#"<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body>"#;
 const CLOSE: &str = "</soapenv:Body></soapenv:Envelope>";
@@ -150,9 +150,68 @@ pub(super) fn entity_permissions(manager: &Reference, object: &Reference) -> Cal
     call("RetrieveEntityPermissions", manager, &arguments)
 }
 
+fn privilege_ids(privileges: &[&str]) -> String {
+    privileges.iter().flat_map(|id| ["<privIds>", id, "</privIds>"]).collect()
+}
+
+pub(super) fn add_role(manager: &Reference, name: &str, privileges: &[&str]) -> Call {
+    let arguments = format!("<name>{}</name>{}", escaped(name), privilege_ids(privileges));
+    call("AddAuthorizationRole", manager, &arguments)
+}
+
+pub(super) fn update_role(manager: &Reference, id: &str, name: &str, privileges: &[&str]) -> Call {
+    let (id, name) = (escaped(id), escaped(name));
+    let arguments = format!("<roleId>{id}</roleId><newName>{name}</newName>{}", privilege_ids(privileges));
+    call("UpdateAuthorizationRole", manager, &arguments)
+}
+
+/// Gives a group a role on an object, in place of the one that it may have there.
+pub(super) fn permit(manager: &Reference, object: &Reference, group: &str, role: &str, propagate: bool) -> Call {
+    let arguments = format!(
+        "{}<permission><principal>{}</principal><group>true</group><roleId>{}</roleId><propagate>{propagate}</propagate>\
+         </permission>",
+        object.as_element("entity"),
+        escaped(group),
+        escaped(role),
+    );
+    call("SetEntityPermissions", manager, &arguments)
+}
+
+pub(super) fn create_folder(parent: &Reference, name: &str) -> Call {
+    call("CreateFolder", parent, &format!("<name>{}</name>", escaped(name)))
+}
+
+pub(super) fn create_snapshot(machine: &Reference, name: &str) -> Call {
+    let arguments = format!("<name>{}</name><memory>false</memory><quiesce>false</quiesce>", escaped(name));
+    call("CreateSnapshot_Task", machine, &arguments)
+}
+
+pub(super) fn mark_as_template(machine: &Reference) -> Call {
+    call("MarkAsTemplate", machine, "")
+}
+
+/// Gives a disk, as the vCenter describes it, another size.
+pub(super) fn resize_disk(machine: &Reference, disk: &Element, kib: i64) -> Call {
+    let text = |name: &str| escaped(disk.text_of(name));
+    let backing = disk.child("backing").cloned().unwrap_or_default();
+    let part = |name: &str| escaped(backing.text_of(name));
+    let arguments = format!(
+        "<spec><deviceChange><operation>edit</operation><device xsi:type=\"VirtualDisk\"><key>{}</key>\
+         <backing xsi:type=\"{}\"><fileName>{}</fileName><diskMode>{}</diskMode></backing>\
+         <controllerKey>{}</controllerKey><unitNumber>{}</unitNumber><capacityInKB>{kib}</capacityInKB></device>\
+         </deviceChange></spec>",
+        text("key"),
+        escaped(&backing.kind),
+        part("fileName"),
+        part("diskMode"),
+        text("controllerKey"),
+        text("unitNumber"),
+    );
+    call("ReconfigVM_Task", machine, &arguments)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::xml::Element;
     use super::*;
 
     #[test]

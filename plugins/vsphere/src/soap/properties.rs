@@ -23,7 +23,7 @@ impl Reference {
     }
 
     /// As an element of a request.
-    pub(super) fn as_element(&self, name: &str) -> String {
+    pub(crate) fn as_element(&self, name: &str) -> String {
         format!("<{name} type=\"{}\">{}</{name}>", escaped(&self.kind), escaped(&self.id))
     }
 }

@@ -48,6 +48,15 @@ impl fmt::Display for SoapError {
 
 /// The element inside of the body that answers a method.
 pub(super) fn read(sent: Result<Response, EndpointError>, method: &str) -> Result<Element, SoapError> {
+    read_in(sent, method, VIM)
+}
+
+/// The same for another interface of the vCenter, by the namespace of its methods.
+pub(crate) fn read_in(
+    sent: Result<Response, EndpointError>,
+    method: &str,
+    namespace: &str,
+) -> Result<Element, SoapError> {
     let response = sent.map_err(SoapError::Endpoint)?;
     let status = response.status;
     let unreadable = |why: &str| SoapError::Reply(format!("{why} (HTTP status {status})"));
@@ -71,7 +80,7 @@ pub(super) fn read(sent: Result<Response, EndpointError>, method: &str) -> Resul
     if answer.name == "Fault" && answer.namespace == ENVELOPE {
         return Err(SoapError::Fault(fault(&answer)));
     }
-    if answer.name != format!("{method}Response") || answer.namespace != VIM {
+    if answer.name != format!("{method}Response") || answer.namespace != namespace {
         return Err(unreadable(&format!("it answers `{}`, not `{method}`", answer.name)));
     }
     Ok(answer)

@@ -87,7 +87,7 @@ func fill(a *admin, model *simulator.Model, files string, machines int) {
 	templates, other := makeFolder(ctx, vm, "Templates"), makeFolder(ctx, vm, "Other")
 	makeFolder(ctx, vm, "Workloads")
 	makeFolder(ctx, makeFolder(ctx, vm, "capv"), "prod")
-	makeFolder(ctx, vm, "a%2fb")
+	makeFolder(ctx, vm, "a/b")
 	makeFolder(ctx, vm, "Größe & <2>")
 
 	t := tagger(ctx, a)
