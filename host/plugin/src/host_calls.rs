@@ -409,13 +409,14 @@ fn refusal(call: &HostCall, why: &str) -> HostAnswer {
     let no_engine = || EngineError::Unreachable(why.to_owned());
     match call {
         // Nothing to answer: it is left out, and the audit says so.
-        HostCall::Log { .. } | HostCall::Output { .. } | HostCall::Report { .. } => HostAnswer::Done,
+        HostCall::Log { .. } | HostCall::Output { .. } | HostCall::Report { .. } | HostCall::Pause { .. } => {
+            HostAnswer::Done
+        }
         HostCall::Open { .. } => HostAnswer::Open(Err(not_granted())),
         HostCall::Server { .. } => HostAnswer::Server(String::new()),
         HostCall::Send { requests, .. } => HostAnswer::Send(requests.iter().map(|_| Err(not_granted())).collect()),
         HostCall::Certificate { .. } => HostAnswer::Certificate(Err(not_granted())),
         HostCall::Now => HostAnswer::Now(0),
-        HostCall::Pause { .. } => HostAnswer::Done,
         HostCall::SecretAvailable { .. } | HostCall::SecretSame { .. } => HostAnswer::Known(false),
         HostCall::EnginePing => HostAnswer::EnginePing(Err(no_engine())),
         HostCall::EngineVersion => HostAnswer::EngineVersion(Err(no_engine())),

@@ -33,23 +33,16 @@ pub(crate) fn text(milliseconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{rest:03}Z")
 }
 
-/// Seconds since 1970 of `2026-01-01T00:00:00.123Z` or `2026-01-01T01:00:00+01:00`; none for anything else.
-pub(crate) fn seconds(text: &str) -> Option<i64> {
-    let (date, time) = text.trim().split_once('T')?;
-    let mut parts = date.splitn(3, '-').map(str::parse::<i64>);
-    let (year, month, day) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
-    let zone_at = time.find(['Z', '+', '-'])?;
-    let (clock, zone) = time.split_at(zone_at);
-    let mut parts = clock.split('.').next()?.splitn(3, ':').map(str::parse::<i64>);
-    let (hour, minute, second) = (parts.next()?.ok()?, parts.next()?.ok()?, parts.next()?.ok()?);
-    let offset = if zone == "Z" {
-        0
-    } else {
-        let (hours, minutes) = zone.get(1..)?.split_once(':')?;
-        let offset = hours.parse::<i64>().ok()? * 3600 + minutes.parse::<i64>().ok()? * 60;
-        if zone.starts_with('-') { -offset } else { offset }
-    };
-    Some(days(year, month, day) * 86_400 + hour * 3600 + minute * 60 + second - offset)
+/// Seconds since 1970 of `Thu, 01 Jan 2026 00:00:00 GMT`, as the header `Date` has it; none for anything else.
+pub(crate) fn http(text: &str) -> Option<i64> {
+    const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let (_, date) = text.split_once(", ")?;
+    let words: Vec<&str> = date.split(' ').collect();
+    let [day, month, year, time, "GMT"] = words.as_slice() else { return None };
+    let month = i64::try_from(MONTHS.iter().position(|name| name == month)?).ok()? + 1;
+    let parts = time.split(':').map(|part| part.parse().ok()).collect::<Option<Vec<i64>>>()?;
+    let [hour, minute, second] = parts.as_slice() else { return None };
+    Some(days(year.parse().ok()?, month, day.parse().ok()?) * 86_400 + hour * 3600 + minute * 60 + second)
 }
 
 #[cfg(test)]
@@ -60,11 +53,10 @@ mod tests {
     fn times_are_written_and_read() {
         assert_eq!(text(0), "1970-01-01T00:00:00.000Z");
         assert_eq!(text(1_767_225_600_123), "2026-01-01T00:00:00.123Z");
-        assert_eq!(seconds("2026-01-01T00:00:00.123456789Z"), Some(1_767_225_600));
-        assert_eq!(seconds("2026-01-01T01:30:00+01:30"), Some(1_767_225_600));
-        assert_eq!(seconds("2025-12-31T19:00:00-05:00"), Some(1_767_225_600));
-        for bad in ["", "now", "2026-01-01", "2026-01-01T00:00Z", "2026-01-01T00:00:00"] {
-            assert_eq!(seconds(bad), None, "{bad}");
+        assert_eq!(http("Thu, 01 Jan 2026 00:00:00 GMT"), Some(1_767_225_600));
+        assert_eq!(http("Thu, 29 Feb 2024 23:59:59 GMT"), Some(1_709_251_199));
+        for bad in ["", "now", "Thu, 01 Jan 2026", "Thu, 01 Foo 2026 00:00:00 GMT", "Thu, 01 Jan 2026 00:00 GMT"] {
+            assert_eq!(http(bad), None, "{bad}");
         }
     }
 

@@ -113,7 +113,7 @@ fn machine_config(name: &str, choices: &Choices) -> String {
     let Choices { datastore, folder, resource_pool, template, os_family, key, .. } = choices;
     let user = if os_family == "bottlerocket" { "ec2-user" } else { "capv" };
     format!(
-        r#"---
+        r"---
 apiVersion: anywhere.eks.amazonaws.com/v1alpha1
 kind: {MACHINE}
 metadata:
@@ -131,7 +131,7 @@ spec:
   - name: {user} # ec2-user for bottlerocket, capv for the others
     sshAuthorizedKeys:
     - {key}
-"#
+"
     )
 }
 

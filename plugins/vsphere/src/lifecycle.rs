@@ -24,8 +24,9 @@ pub(crate) fn before(input: &Input, host: &mut dyn Host) -> Result<(), Failure> 
             }
             let (above, name) = path.rsplit_once('/').unwrap_or(("", path));
             let parent = visit.inventory.at(FOLDERS, above).ok_or_else(|| {
-                Finding::error("folder-missing", format!("There is no folder `{above}` to make `{name}` in"))
-                    .remedy("Make it in the vCenter, then run the command again")
+                let message = format!("There is no folder `{above}` to make `{name}` in");
+                let finding = Finding::error("folder-missing", message);
+                Box::new(finding.remedy("Make it in the vCenter, then run the command again"))
             })?;
             match visit.client.change(&Client::create_folder(&parent, name)) {
                 Ok(_) => host.log(Level::Info, &format!("made the folder `{path}`")),
@@ -36,5 +37,5 @@ pub(crate) fn before(input: &Input, host: &mut dyn Host) -> Result<(), Failure> 
         }
         Ok(())
     });
-    made.map_err(|finding| Failure::Invalid(vec![finding]))
+    made.map_err(|finding| Failure::Invalid(vec![*finding]))
 }

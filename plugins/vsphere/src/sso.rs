@@ -6,6 +6,7 @@
 use kedge_sdk::prelude::*;
 
 use crate::clock;
+use crate::commands::Refusal;
 use crate::commands::session::failed;
 use crate::describe::{NEW_PASSWORD, PASSWORD, USERNAME};
 use crate::soap::reply::read_in;
@@ -31,7 +32,7 @@ pub(crate) struct Sso<'e> {
 
 impl<'e> Sso<'e> {
     /// Logs in with the user's own name and password. `now` is in milliseconds since 1970.
-    pub(crate) fn login(endpoint: &'e Endpoint, domain: &str, now: u64) -> Result<Self, Finding> {
+    pub(crate) fn login(endpoint: &'e Endpoint, domain: &str, now: u64) -> Result<Self, Refusal> {
         let token = token(endpoint, domain, now)?;
         let service = Reference::new("SsoAdminServiceInstance", "SsoAdminServiceInstance");
         let mut sso = Self {
@@ -53,14 +54,14 @@ impl<'e> Sso<'e> {
     }
 
     /// Sees to it that a user and a group are there and the one is in the other. Says what was done; ends the session.
-    pub(crate) fn user_in_group(self, user: &str, group: &str) -> Result<Vec<String>, Finding> {
+    pub(crate) fn user_in_group(self, user: &str, group: &str) -> Result<Vec<String>, Refusal> {
         let done = self.make(user, group);
         // It ends by itself too.
         let _ = self.call("Logout", &self.sessions, "", "");
         done
     }
 
-    fn make(&self, user: &str, group: &str) -> Result<Vec<String>, Finding> {
+    fn make(&self, user: &str, group: &str) -> Result<Vec<String>, Refusal> {
         let mut done = vec![];
         let (domain, name) = (&self.domain, escaped(user));
         if self.is_there("FindPersonUser", "userId", user)? {
@@ -86,14 +87,14 @@ impl<'e> Sso<'e> {
         Ok(done)
     }
 
-    fn is_there(&self, method: &'static str, field: &str, name: &str) -> Result<bool, Finding> {
+    fn is_there(&self, method: &'static str, field: &str, name: &str) -> Result<bool, Refusal> {
         let (name, domain) = (escaped(name), escaped(&self.domain));
         let arguments = format!("<{field}><name>{name}</name><domain>{domain}</domain></{field}>");
         Ok(self.call(method, &self.discovery, "", &arguments)?.child("returnval").is_some())
     }
 
     /// The only request with the new password in it.
-    fn create_user(&self, name: &str) -> Result<(), Finding> {
+    fn create_user(&self, name: &str) -> Result<(), Refusal> {
         let this = self.people.as_element("_this");
         let request = self
             .request()
@@ -118,13 +119,13 @@ impl<'e> Sso<'e> {
         this: &Reference,
         security: &str,
         arguments: &str,
-    ) -> Result<Element, Finding> {
+    ) -> Result<Element, Refusal> {
         let this = this.as_element("_this");
         let body = format!("{}<{method} xmlns=\"{NAMESPACE}\">{this}{arguments}</{method}>{CLOSE}", open(security));
         self.read(&self.request().text(body), method)
     }
 
-    fn read(&self, request: &Request, method: &str) -> Result<Element, Finding> {
+    fn read(&self, request: &Request, method: &str) -> Result<Element, Refusal> {
         read_in(self.endpoint.send(request), method, NAMESPACE)
             .map_err(|error| failed(&format!("Single sign-on ({method})"), &error))
     }
@@ -150,7 +151,7 @@ fn stamp(now: u64) -> String {
 }
 
 /// A bearer token, as it stands in the answer: its signature is over these very characters.
-fn token(endpoint: &Endpoint, domain: &str, now: u64) -> Result<String, Finding> {
+fn token(endpoint: &Endpoint, domain: &str, now: u64) -> Result<String, Refusal> {
     let (created, expires) = (clock::text(now), clock::text(now.saturating_add(LIFETIME_MS)));
     let request = Request::post(&format!("/sts/STSService/{domain}"))
         .header("Content-Type", "text/xml; charset=utf-8")

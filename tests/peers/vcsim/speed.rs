@@ -8,6 +8,8 @@ use super::{PASSWORD, PREFLIGHT, USER, Vcsim, sandbox};
 use crate::harness::Sandbox;
 use crate::{peer, succeeds};
 
+/// How much faster than the govc sequence. A program without optimisation is slower than the one that users have.
+const RATIO: f64 = if cfg!(debug_assertions) { 5.0 } else { 20.0 };
 const TEMPLATE: &str = "/SDDC-Datacenter/vm/Templates/ubuntu-2204-kube-v1-35";
 const POOL: &str = "/SDDC-Datacenter/host/Cluster-1/Resources/Compute-ResourcePool";
 
@@ -84,7 +86,7 @@ fn a_preflight_costs_little() {
         ours_state.connections,
     );
     assert!(ours_state.requests.len() <= 12 && ours_state.connections <= 2);
-    assert!(ratio >= 20.0, "{ratio:.1} times as fast as the govc sequence");
+    assert!(ratio >= RATIO, "{ratio:.1} times as fast as the govc sequence");
 
     vcsim.rules(&json!([{"match": ".", "delayMs": 50}]));
     let slow = kedge(&vcsim, &sandbox, 0, &[]);

@@ -4,7 +4,7 @@ use kedge_sdk::prelude::*;
 
 use super::inventory::{self, Datacenter};
 use super::session::visit;
-use super::wrong;
+use super::{Refusal, wrong};
 use crate::describe::VCENTER;
 use crate::generate::{Choices, with};
 
@@ -36,7 +36,7 @@ pub(super) fn describe() -> Command {
         .argument(Argument::new("ssh-key", ArgumentKind::File, "The public key that may log in"))
 }
 
-pub(super) fn run(arguments: &Arguments, host: &mut dyn Host) -> Result<Answer, Finding> {
+pub(super) fn run(arguments: &Arguments, host: &mut dyn Host) -> Result<Answer, Refusal> {
     visit(host, |visit, _| {
         let datacenters = inventory::read(visit)?;
         let datacenter = choose_datacenter(arguments, &datacenters)?;
@@ -52,14 +52,14 @@ pub(super) fn run(arguments: &Arguments, host: &mut dyn Host) -> Result<Answer, 
             choices.endpoint = quoted(host);
         }
         if let Some(key) = arguments.get("ssh-key") {
-            choices.key = key.trim().to_owned();
+            key.trim().clone_into(&mut choices.key);
         }
         let spec = with(arguments.text("name"), &version, &choices);
         Ok(Answer::new(spec.clone(), json!({ "spec": spec })))
     })
 }
 
-fn choose_datacenter<'d>(arguments: &Arguments, all: &'d [Datacenter]) -> Result<&'d Datacenter, Finding> {
+fn choose_datacenter<'d>(arguments: &Arguments, all: &'d [Datacenter]) -> Result<&'d Datacenter, Refusal> {
     let names: Vec<&str> = all.iter().map(|one| one.name.as_str()).collect();
     let list = names.join(", ");
     match (arguments.get("datacenter").map(|name| name.trim_matches('/')), all) {
@@ -110,7 +110,7 @@ fn places(arguments: &Arguments, datacenter: &Datacenter, choices: &mut Choices)
 /// The template, and the Kubernetes version that goes with it.
 fn template(arguments: &Arguments, datacenter: &Datacenter, choices: &mut Choices) -> String {
     let os = arguments.get("os-family").unwrap_or("ubuntu");
-    choices.os_family = os.to_owned();
+    os.clone_into(&mut choices.os_family);
     let minor = |version: &str| version.split('.').nth(1).and_then(|minor| minor.parse::<u32>().ok());
     let wanted = arguments.get("kubernetes-version");
     let named = |path: &str, given: &str| crate::paths::meant(given, path);

@@ -3,7 +3,7 @@
 use kedge_sdk::prelude::*;
 
 use super::session::{Visit, failed, visit};
-use super::{vcenter, wrong};
+use super::{Refusal, vcenter, wrong};
 use crate::paths::{self, Branch};
 use crate::preflight::inventory::{DATACENTERS, DATASTORES, FOLDERS, Kinds, NETWORKS, POOLS, suggest};
 use crate::rest::{Place, Rest, RestError, Transfer};
@@ -53,7 +53,7 @@ struct Found {
     folder_path: String,
 }
 
-pub(super) fn run(arguments: &Arguments, host: &mut dyn Host) -> Result<Answer, Finding> {
+pub(super) fn run(arguments: &Arguments, host: &mut dyn Host) -> Result<Answer, Refusal> {
     let dry = arguments.is_set("dry-run");
     visit(host, |visit, host| {
         let found = find(arguments, visit)?;
@@ -77,7 +77,7 @@ pub(super) fn run(arguments: &Arguments, host: &mut dyn Host) -> Result<Answer, 
     })
 }
 
-fn refused(doing: &str, error: &RestError) -> Finding {
+fn refused(doing: &str, error: &RestError) -> Refusal {
     wrong("vcenter-rest", format!("{doing} failed: {error}"), "Look at the vCenter's tasks, then run the command again")
 }
 
@@ -89,7 +89,7 @@ fn tags(arguments: &Arguments) -> [(&'static str, String); 2] {
     ]
 }
 
-fn find(arguments: &Arguments, visit: &Visit<'_>) -> Result<Found, Finding> {
+fn find(arguments: &Arguments, visit: &Visit<'_>) -> Result<Found, Refusal> {
     let home = arguments.text("datacenter");
     let inventory = &visit.inventory;
     if inventory.at(DATACENTERS, &format!("/{}", home.trim_matches('/'))).is_none() {
@@ -106,9 +106,8 @@ fn find(arguments: &Arguments, visit: &Visit<'_>) -> Result<Found, Finding> {
     };
     let given = arguments.text("resource-pool");
     let mut pools = inventory.meant(POOLS, given);
-    let pool = match (pools.pop(), pools.is_empty()) {
-        (Some((pool, _)), true) => pool,
-        _ => return Err(missing("resource pool", given, POOLS)),
+    let (Some((pool, _)), true) = (pools.pop(), pools.is_empty()) else {
+        return Err(missing("resource pool", given, POOLS));
     };
     let root_path = paths::root(home, Branch::Folder);
     let folder_path = paths::full(home, Branch::Folder, arguments.text("folder"));
@@ -133,35 +132,33 @@ fn make(
     rest: &Rest<'_>,
     found: &Found,
     host: &mut dyn Host,
-) -> Result<(), Finding> {
+) -> Result<(), Refusal> {
     let client = visit.client;
     let (name, url) = (arguments.text("name"), arguments.text("url"));
     let said = |doing: &'static str| move |error: RestError| refused(doing, &error);
     let library = rest.library(LIBRARY, &found.datastore).map_err(said("The library"))?;
-    let item = match rest.item(&library, name).map_err(said("The library"))? {
-        Some(item) => item,
-        None => {
-            let (item, session) = rest.fetch(&library, name, url).map_err(said("The library's item"))?;
-            wait(host, "fetching the appliance", || match rest.transfer(&session).map_err(said("The transfer"))? {
-                Transfer::Running => Ok(false),
-                Transfer::Done => Ok(true),
-                Transfer::Failed(why) => {
-                    let message = format!("The vCenter can't fetch {url}: {why}");
-                    Err(wrong("transfer", message, "Check that the vCenter reaches that address"))
-                }
-            })?;
-            item
-        }
+    let item = if let Some(item) = rest.item(&library, name).map_err(said("The library"))? {
+        item
+    } else {
+        let (item, session) = rest.fetch(&library, name, url).map_err(said("The library's item"))?;
+        wait(host, "fetching the appliance", || match rest.transfer(&session).map_err(said("The transfer"))? {
+            Transfer::Running => Ok(false),
+            Transfer::Done => Ok(true),
+            Transfer::Failed(why) => {
+                let message = format!("The vCenter can't fetch {url}: {why}");
+                Err(wrong("transfer", message, "Check that the vCenter reaches that address"))
+            }
+        })?;
+        item
     };
-    let folder = match &found.folder {
-        Some(folder) => folder.clone(),
-        None => {
-            let folder = paths::base(&found.folder_path);
-            let answer = client
-                .change(&Client::create_folder(&found.root, folder))
-                .map_err(|error| failed("Making the folder", &error))?;
-            answer.child("returnval").and_then(Reference::read).unwrap_or_default()
-        }
+    let folder = if let Some(folder) = &found.folder {
+        folder.clone()
+    } else {
+        let folder = paths::base(&found.folder_path);
+        let answer = client
+            .change(&Client::create_folder(&found.root, folder))
+            .map_err(|error| failed("Making the folder", &error))?;
+        answer.child("returnval").and_then(Reference::read).unwrap_or_default()
     };
     let place = Place { pool: &found.pool, folder: &folder, datastore: &found.datastore, network: &found.network };
     let machine = rest.deploy(&item, name, &place).map_err(said("The deployment"))?.map_err(|why| {
@@ -179,7 +176,7 @@ fn make(
 }
 
 /// Bottlerocket comes with a disk that is smaller than what it wants.
-fn disk(client: &Client<'_>, machine: &Reference, host: &mut dyn Host) -> Result<(), Finding> {
+fn disk(client: &Client<'_>, machine: &Reference, host: &mut dyn Host) -> Result<(), Refusal> {
     let call = client.properties(std::slice::from_ref(machine), &[("VirtualMachine", &["config.hardware.device"])]);
     let answer = client.ask(&call).map_err(|error| failed("Reading the machine's disks", &error))?;
     let (found, _) = Client::page(&answer);
@@ -195,7 +192,7 @@ fn disk(client: &Client<'_>, machine: &Reference, host: &mut dyn Host) -> Result
 }
 
 /// Starts something and waits until it is done.
-fn task(client: &Client<'_>, call: &Call, doing: &str, host: &mut dyn Host) -> Result<(), Finding> {
+fn task(client: &Client<'_>, call: &Call, doing: &str, host: &mut dyn Host) -> Result<(), Refusal> {
     let answer = client.change(call).map_err(|error| failed(&capital(doing), &error))?;
     let task = answer.child("returnval").and_then(Reference::read).unwrap_or_default();
     let question = client.properties(std::slice::from_ref(&task), &[("Task", &["info.state", "info.error"])]);
@@ -220,7 +217,7 @@ fn capital(text: &str) -> String {
 }
 
 /// Looks again and again until it is done.
-fn wait(host: &mut dyn Host, doing: &str, mut done: impl FnMut() -> Result<bool, Finding>) -> Result<(), Finding> {
+fn wait(host: &mut dyn Host, doing: &str, mut done: impl FnMut() -> Result<bool, Refusal>) -> Result<(), Refusal> {
     let end = host.now() + PATIENCE_MS;
     let mut told = false;
     loop {

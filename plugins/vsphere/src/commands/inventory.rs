@@ -6,13 +6,14 @@ use std::fmt::Write as _;
 use kedge_sdk::prelude::*;
 
 use super::session::{Visit, failed, visit};
-use super::vcenter;
+use super::{Refusal, vcenter};
 use crate::preflight::inventory::{CLUSTERS, DATACENTERS, DATASTORES, FOLDERS, Inventory, NETWORKS, POOLS};
 use crate::rest::Rest;
 use crate::soap::{Found, Reference, Walk};
 
 pub(super) const NAME: &str = "inventory";
 const GIB: i64 = 1 << 30;
+const MACHINES: &[(&str, &[&str])] = &[("VirtualMachine", &["name", "parent", "config.template"])];
 
 pub(super) fn describe() -> Command {
     Command::new(NAME, "List what could stand in a spec")
@@ -56,7 +57,7 @@ pub(super) struct Datacenter {
     pub(super) templates: Vec<Template>,
 }
 
-pub(super) fn run(arguments: &Arguments, host: &mut dyn Host) -> Result<Answer, Finding> {
+pub(super) fn run(arguments: &Arguments, host: &mut dyn Host) -> Result<Answer, Refusal> {
     let wanted = arguments.get("datacenter").map(|path| path.trim_matches('/').to_owned());
     visit(host, |visit, _| {
         let mut datacenters = read(visit)?;
@@ -68,7 +69,7 @@ pub(super) fn run(arguments: &Arguments, host: &mut dyn Host) -> Result<Answer, 
 }
 
 /// Everything there is.
-pub(super) fn read(visit: &Visit<'_>) -> Result<Vec<Datacenter>, Finding> {
+pub(super) fn read(visit: &Visit<'_>) -> Result<Vec<Datacenter>, Refusal> {
     let (client, inventory) = (visit.client, &visit.inventory);
     let stores: Vec<Reference> = inventory.of(DATASTORES).map(|(reference, _)| reference.clone()).collect();
     let sizes = if stores.is_empty() {
@@ -78,8 +79,7 @@ pub(super) fn read(visit: &Visit<'_>) -> Result<Vec<Datacenter>, Finding> {
         let answer = client.ask(&call).and_then(|first| client.all_pages(&first));
         answer.map_err(|error| failed("Reading the datastores", &error))?
     };
-    let wanted = &[("VirtualMachine", ["name", "parent", "config.template"].as_slice())];
-    let call = client.walk(&client.root_folder, Walk::Machines, wanted, 0);
+    let call = client.walk(&client.root_folder, Walk::Machines, MACHINES, 0);
     let machines = client
         .ask(&call)
         .and_then(|first| client.all_pages(&first))
@@ -167,8 +167,8 @@ fn tag_names(rest: &Rest<'_>, objects: &[Reference]) -> BTreeMap<String, Vec<Str
     let questions: Vec<Request> = ids.iter().map(|id| rest.tag(id)).collect();
     let answers = rest.ask_all(&questions).into_iter().map(|answer| Rest::read_name(answer).ok().flatten());
     let names: BTreeMap<&String, Option<String>> = ids.into_iter().zip(answers).collect();
-    let named = |tags: &Vec<String>| tags.iter().filter_map(|id| names.get(id).cloned().flatten()).collect();
-    attached.iter().map(|(object, tags)| (object.clone(), named(tags))).collect()
+    let of = |tags: &Vec<String>| tags.iter().filter_map(|id| names.get(id).cloned().flatten()).collect();
+    attached.iter().map(|(object, tags)| (object.clone(), of(tags))).collect()
 }
 
 /// `kubernetes-1-34-eks-19` is of Kubernetes 1.34.

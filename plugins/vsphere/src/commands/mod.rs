@@ -30,7 +30,7 @@ pub(crate) fn run(
         generate::NAME => generate::run(arguments, host),
         other => return Err(Failure::Unsupported(format!("there is no command `{other}`"))),
     };
-    Ok(answer.unwrap_or_else(Answer::failed))
+    Ok(answer.unwrap_or_else(|refusal| Answer::failed(*refusal)))
 }
 
 /// The vCenter, where a spec does not name it.
@@ -38,7 +38,10 @@ fn vcenter(name: &str) -> Argument {
     Argument::new(name, ArgumentKind::Server(VCENTER.into()), "The vCenter")
 }
 
+/// Why a command does not do its work.
+pub(crate) type Refusal = Box<Finding>;
+
 /// Something about the command line, not about a document.
-fn wrong(code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Finding {
-    Finding::error(code, message).remedy(remedy)
+fn wrong(code: &str, message: impl Into<String>, remedy: impl Into<String>) -> Refusal {
+    Box::new(Finding::error(code, message).remedy(remedy))
 }

@@ -3,7 +3,7 @@
 use kedge_sdk::endpoint::explain;
 use kedge_sdk::prelude::*;
 
-use super::wrong;
+use super::{Refusal, wrong};
 use crate::describe::{PASSWORD, USERNAME, VCENTER};
 use crate::preflight::{goodbye, inventory};
 use crate::rest::{Rest, RestError};
@@ -23,8 +23,8 @@ pub(crate) struct Visit<'v> {
 /// Logs in, reads the inventory, does something, logs out.
 pub(crate) fn visit<T>(
     host: &mut dyn Host,
-    work: impl FnOnce(&Visit<'_>, &mut dyn Host) -> Result<T, Finding>,
-) -> Result<T, Finding> {
+    work: impl FnOnce(&Visit<'_>, &mut dyn Host) -> Result<T, Refusal>,
+) -> Result<T, Refusal> {
     let endpoint = host.open(VCENTER).map_err(|error| unreachable(&error))?;
     let client = match Client::connect(&endpoint) {
         Ok(client) => client,
@@ -58,7 +58,7 @@ pub(crate) fn visit<T>(
 }
 
 /// Something that was asked of the vCenter and refused.
-pub(crate) fn failed(doing: &str, error: &SoapError) -> Finding {
+pub(crate) fn failed(doing: &str, error: &SoapError) -> Refusal {
     if let SoapError::Fault(fault) = error
         && matches!(fault.kind.as_str(), "InvalidLogin" | "PasswordExpired")
     {
@@ -72,15 +72,15 @@ pub(crate) fn failed(doing: &str, error: &SoapError) -> Finding {
     // There may be no document that it could be about.
     finding.document = None;
     finding.path.clear();
-    finding
+    Box::new(finding)
 }
 
-fn unreachable(error: &EndpointError) -> Finding {
+fn unreachable(error: &EndpointError) -> Refusal {
     let message = format!("The vCenter can't be reached: {}", explain(error));
     wrong("vcenter-unreachable", message, "Name it with `--vcenter HOST`, or give a spec that does with `-f FILE`")
 }
 
-fn untrusted(endpoint: &Endpoint, why: &str) -> Finding {
+fn untrusted(endpoint: &Endpoint, why: &str) -> Refusal {
     let message = format!("The certificate of `{}` is not trusted: {why}", endpoint.server());
     let remedy = match endpoint.certificate() {
         Ok(shown) => format!(

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use kedge_sdk::prelude::*;
 
 use super::session::{Visit, failed, visit};
-use super::{vcenter, wrong};
+use super::{Refusal, vcenter, wrong};
 use crate::describe::NEW_PASSWORD;
 use crate::paths::{self, Branch};
 use crate::preflight::inventory::{DATASTORES, FOLDERS, Kinds, MACHINES, NETWORKS, POOLS};
@@ -52,13 +52,13 @@ struct Grant {
     propagate: bool,
 }
 
-pub(super) fn run(arguments: &Arguments, documents: &Documents, host: &mut dyn Host) -> Result<Answer, Finding> {
+pub(super) fn run(arguments: &Arguments, documents: &Documents, host: &mut dyn Host) -> Result<Answer, Refusal> {
     if documents.iter().next().is_none() {
         let remedy = "Give the spec with `-f FILE`";
         return Err(wrong("spec-missing", "A spec has to say what the user may use", remedy));
     }
     let spec = Spec::read(documents).map_err(|failure| match failure {
-        Failure::Invalid(mut findings) if !findings.is_empty() => findings.swap_remove(0),
+        Failure::Invalid(mut findings) if !findings.is_empty() => Box::new(findings.swap_remove(0)),
         other => wrong("spec", format!("The spec can't be used: {other:?}"), ""),
     })?;
     let dry = arguments.is_set("dry-run");
@@ -124,7 +124,7 @@ fn roles(arguments: &Arguments, spec: &Spec) -> Vec<Role> {
 }
 
 /// What the spec names, with the role that the group gets there.
-fn grants(visit: &Visit<'_>, spec: &Spec, roles: &[Role]) -> Result<Vec<Grant>, Finding> {
+fn grants(visit: &Visit<'_>, spec: &Spec, roles: &[Role]) -> Result<Vec<Grant>, Refusal> {
     let home = &spec.datacenter.datacenter;
     let root = format!("/{}", home.trim_matches('/'));
     let role = |scope: Scope| {
@@ -185,7 +185,7 @@ fn grants(visit: &Visit<'_>, spec: &Spec, roles: &[Role]) -> Result<Vec<Grant>, 
     Ok(grants)
 }
 
-fn templates(visit: &Visit<'_>, datacenter: &Reference, spec: &Spec) -> Result<Vec<(Reference, String)>, Finding> {
+fn templates(visit: &Visit<'_>, datacenter: &Reference, spec: &Spec) -> Result<Vec<(Reference, String)>, Refusal> {
     let client = visit.client;
     let call = client.walk(datacenter, Walk::Machines, crate::preflight::inventory::WANTED_MACHINES, 0);
     let machines = client
@@ -204,7 +204,7 @@ fn carry_out(
     roles: &[Role],
     grants: &[Grant],
     host: &mut dyn Host,
-) -> Result<Vec<String>, Finding> {
+) -> Result<Vec<String>, Refusal> {
     let client = visit.client;
     let (domain, group) = (arguments.text("domain"), arguments.text("group"));
     let mut done = Sso::login(visit.endpoint, domain, host.now())?.user_in_group(user, group)?;
@@ -212,21 +212,18 @@ fn carry_out(
     let mut ids = BTreeMap::from([(READ_ONLY.to_owned(), READ_ONLY.to_owned())]);
     for role in roles {
         let privileges: Vec<&str> = role.privileges.iter().map(|(privilege, _)| *privilege).collect();
-        let id = match known.get(&role.name) {
-            Some(id) => {
-                client
-                    .change(&client.update_role(id, &role.name, &privileges))
-                    .map_err(|error| failed(&format!("Changing the role `{}`", role.name), &error))?;
-                done.push(format!("role {} has the privileges it needs", role.name));
-                id.clone()
-            }
-            None => {
-                let answer = client
-                    .change(&client.add_role(&role.name, &privileges))
-                    .map_err(|error| failed(&format!("Making the role `{}`", role.name), &error))?;
-                done.push(format!("role {} made", role.name));
-                answer.text_of("returnval").to_owned()
-            }
+        let id = if let Some(id) = known.get(&role.name) {
+            client
+                .change(&client.update_role(id, &role.name, &privileges))
+                .map_err(|error| failed(&format!("Changing the role `{}`", role.name), &error))?;
+            done.push(format!("role {} has the privileges it needs", role.name));
+            id.clone()
+        } else {
+            let answer = client
+                .change(&client.add_role(&role.name, &privileges))
+                .map_err(|error| failed(&format!("Making the role `{}`", role.name), &error))?;
+            done.push(format!("role {} made", role.name));
+            answer.text_of("returnval").to_owned()
         };
         ids.insert(role.name.clone(), id);
     }
@@ -247,7 +244,7 @@ fn shown(role: &str) -> &str {
 }
 
 /// Roles that there are already: ids by name.
-fn role_ids(client: &Client<'_>) -> Result<BTreeMap<String, String>, Finding> {
+fn role_ids(client: &Client<'_>) -> Result<BTreeMap<String, String>, Refusal> {
     let manager = std::slice::from_ref(&client.authorization_manager);
     let call = client.properties(manager, &[("AuthorizationManager", &["roleList"])]);
     let answer = client.ask(&call).map_err(|error| failed("Reading the roles", &error))?;

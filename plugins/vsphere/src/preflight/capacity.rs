@@ -18,7 +18,6 @@ const WANTED: &[(&str, &[&str])] = &[
     ("ComputeResource", &["summary"]),
     ("Datastore", &["summary.accessible", "summary.freeSpace", "summary.maintenanceMode"]),
     ("LicenseManager", &["licenses"]),
-    ("ServiceInstance", &["serverClock"]),
     ("ResourcePool", &["config.memoryAllocation.limit", "runtime.memory.overallUsage"]),
     ("VirtualMachine", &["config.template", "config.hardware.device", "snapshot"]),
 ];
@@ -32,7 +31,6 @@ pub(super) fn question(client: &Client<'_>, places: &[Place], templates: &[(Stri
         objects.extend(place.cluster.clone());
     }
     objects.extend(templates.iter().filter_map(|(_, candidate)| candidate.reference.clone()));
-    objects.insert(Reference::new("ServiceInstance", "ServiceInstance"));
     objects.extend(Some(client.license_manager.clone()).filter(|manager| !manager.id.is_empty()));
     let asked: Vec<Reference> = objects.into_iter().collect();
     let kinds: BTreeSet<&str> = asked.iter().map(|object| object.kind.as_str()).collect();

@@ -84,11 +84,10 @@ fn features(licence: &Element) -> Vec<&str> {
     properties(licence, "feature").map(|value| value.text_of("key")).collect()
 }
 
-/// Whether the clocks of the vCenter and of this machine agree; none if it does not say its time. `now` is in milliseconds since 1970.
-pub(super) fn clock(spec: &Spec, details: &[Found], now: u64) -> Option<(String, Vec<Finding>)> {
-    let service = Reference::new("ServiceInstance", "ServiceInstance");
-    let theirs = crate::clock::seconds(capacity::of(details, Some(&service))?.text("serverClock"))?;
-    let ahead = theirs - i64::try_from(now / 1000).unwrap_or(i64::MAX);
+/// Whether the clocks of the vCenter and of this machine agree; none if it does not say its time. `now` is when it
+/// said it, in milliseconds since 1970.
+pub(super) fn clock(spec: &Spec, client: &Client<'_>, now: u64) -> Option<(String, Vec<Finding>)> {
+    let ahead = client.about.time? - i64::try_from(now / 1000).unwrap_or(i64::MAX);
     let found = format!("{ahead:+} s");
     if ahead.abs() <= SKEW {
         return Some((found, vec![]));

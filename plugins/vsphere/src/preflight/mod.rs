@@ -120,13 +120,15 @@ pub(crate) fn run(input: &Input, skip: &[String], host: &mut dyn Host) -> Result
 fn visit(input: &Input, spec: &Spec, reporter: &mut Reporter<'_>) -> Option<Facts> {
     let endpoint = connection::open(spec, reporter)?;
     let client = connection::connect(&endpoint, spec, reporter)?;
+    let now = reporter.host().now();
     connection::login(&client, &endpoint, spec, reporter)?;
     let rest = Rest::new(&endpoint, &client.about.version);
     let questions = client.walk(&client.root_folder, Walk::Inventory, inventory::WANTED, LARGE);
     let mut sent = wire::ask_all(&endpoint, &[questions.request.clone(), rest.login()]).into_iter();
     let (inventory, opened) = (sent.next().unwrap_or_else(lost), sent.next().unwrap_or_else(lost));
     let opened = rest.opened(opened);
-    let session = Visit { input, spec, client: &client, rest: opened.as_ref().map(|()| &rest), endpoint: &endpoint };
+    let rest_or_not = opened.as_ref().map(|()| &rest);
+    let session = Visit { input, spec, client: &client, rest: rest_or_not, endpoint: &endpoint, now };
     let facts = session.inspect(client.read(inventory, &questions), reporter);
     goodbye(&endpoint, &client, opened.is_ok().then_some(&rest), reporter.host());
     facts
@@ -148,7 +150,7 @@ pub(crate) fn goodbye(endpoint: &Endpoint, client: &Client<'_>, rest: Option<&Re
     {
         host.log(Level::Warn, &format!("the REST session of `{VCENTER}` could not be ended: {error}"));
     }
-    if let Err(error) = client.ended(sent.next().unwrap_or_else(lost), &soap) {
+    if let Err(error) = Client::ended(sent.next().unwrap_or_else(lost), &soap) {
         host.log(Level::Warn, &format!("the session of `{VCENTER}` could not be ended: {error}"));
     }
 }
@@ -160,6 +162,8 @@ struct Visit<'v> {
     client: &'v Client<'v>,
     rest: Result<&'v Rest<'v>, &'v RestError>,
     endpoint: &'v Endpoint,
+    /// When the vCenter said who it is: milliseconds since 1970.
+    now: u64,
 }
 
 impl Visit<'_> {
@@ -226,7 +230,7 @@ impl Visit<'_> {
         let mut findings = condition::release(spec, client);
         findings.extend(condition::licences(spec, client, network.reference.as_ref(), &details));
         reporter.checked(VERSION, "7.0 or later, licences in force", client.about.version.clone(), findings);
-        match condition::clock(spec, &details, reporter.host().now()) {
+        match condition::clock(spec, client, self.now) {
             Some((found, findings)) => reporter.checked(CLOCK, "the time of this machine", found, findings),
             None => reporter.skipped(CLOCK, "the vCenter does not say what time it is"),
         }

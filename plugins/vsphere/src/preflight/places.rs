@@ -65,7 +65,7 @@ impl Field {
     }
 
     /// Something is not there. A vCenter shows nobody what he may not see, so that is how it has to be said.
-    fn absent(&self, code: &str, message: String, remedy: &str) -> Resolved {
+    fn absent(&self, code: &str, message: &str, remedy: &str) -> Resolved {
         let message = format!("{message} that is visible to the user of EKSA_VSPHERE_USERNAME");
         Resolved { findings: vec![self.error(code, message).remedy(remedy)], ..Resolved::default() }
     }
@@ -111,7 +111,7 @@ fn network(datacenter: &str, given: &str, field: &Field, inventory: &Inventory) 
         return Resolved { reference: Some(reference), path: Some(path), findings: vec![] };
     }
     let remedy = suggest(&path, &inventory.all(NETWORKS));
-    field.absent("network-missing", format!("There is no network `{path}`"), &remedy)
+    field.absent("network-missing", &format!("There is no network `{path}`"), &remedy)
 }
 
 /// A failure domain: everything that it names.
@@ -140,7 +140,7 @@ fn datastore(datacenter: &str, given: &str, field: &Field, inventory: &Inventory
         return Resolved { reference: Some(reference), path: Some(path), findings: vec![] };
     }
     let remedy = suggest(&path, &inventory.all(DATASTORES));
-    field.absent("datastore-missing", format!("There is no datastore `{path}`"), &remedy)
+    field.absent("datastore-missing", &format!("There is no datastore `{path}`"), &remedy)
 }
 
 /// The last level of a folder is made by the create; the levels above it have to be there.
@@ -167,7 +167,7 @@ fn folder(datacenter: &str, given: &str, field: &Field, inventory: &Inventory) -
         inventory.all(FOLDERS).into_iter().filter(|path| path.starts_with(&format!("{root}/"))).collect();
     let message = format!("There is no folder `{path}`: the level `{level}` of it is missing");
     let remedy = format!("Make that level in the vCenter (`govc folder.create {level}`). {}", suggest(&path, &known));
-    field.absent("folder-missing", message, &remedy)
+    field.absent("folder-missing", &message, &remedy)
 }
 
 fn pool(given: &str, field: &Field, inventory: &Inventory) -> Resolved {
@@ -191,5 +191,5 @@ fn unique(what: &str, code: &str, given: &str, field: &Field, kinds: Kinds, inve
         return Resolved { reference: Some(reference), path: Some(path), findings: vec![] };
     }
     let remedy = suggest(given, &inventory.all(kinds));
-    field.absent(&format!("{code}-missing"), format!("There is no {what} `{given}`"), &remedy)
+    field.absent(&format!("{code}-missing"), &format!("There is no {what} `{given}`"), &remedy)
 }

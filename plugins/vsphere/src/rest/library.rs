@@ -155,14 +155,13 @@ impl Rest<'_> {
             let id = path_segment(id);
             self.by_dialect(&format!("/cis/tagging/category/id:{id}"), &format!("/cis/tagging/category/{id}"))
         };
-        let category_id = match self.named(&self.ask(&Request::get(&categories))?, category, of)? {
-            Some(id) => id,
-            None => {
-                let spec = json!({
-                    "name": category, "description": "", "cardinality": "MULTIPLE", "associable_types": ["VirtualMachine"],
-                });
-                self.id(&categories, &self.wrapped("create_spec", spec))?
-            }
+        let category_id = if let Some(id) = self.named(&self.ask(&Request::get(&categories))?, category, of)? {
+            id
+        } else {
+            let spec = json!({
+                "name": category, "description": "", "cardinality": "MULTIPLE", "associable_types": ["VirtualMachine"],
+            });
+            self.id(&categories, &self.wrapped("create_spec", spec))?
         };
         let segment = path_segment(&category_id);
         let tags = self.by_dialect(
@@ -174,13 +173,12 @@ impl Rest<'_> {
             let id = path_segment(id);
             self.by_dialect(&format!("/cis/tagging/tag/id:{id}"), &format!("/cis/tagging/tag/{id}"))
         };
-        let tag_id = match self.named(&there, tag, of)? {
-            Some(id) => id,
-            None => {
-                let spec = json!({"name": tag, "description": "", "category_id": category_id});
-                let path = self.by_dialect("/cis/tagging/tag", "/cis/tagging/tag");
-                self.id(&path, &self.wrapped("create_spec", spec))?
-            }
+        let tag_id = if let Some(id) = self.named(&there, tag, of)? {
+            id
+        } else {
+            let spec = json!({"name": tag, "description": "", "category_id": category_id});
+            let path = self.by_dialect("/cis/tagging/tag", "/cis/tagging/tag");
+            self.id(&path, &self.wrapped("create_spec", spec))?
         };
         let segment = path_segment(&tag_id);
         let attach = self.by_dialect(

@@ -9,7 +9,7 @@ use super::envelope::{self, Call, Walk, Wanted};
 use super::properties::{self, Found, Reference};
 use super::reply::{self, SoapError};
 use super::xml::Element;
-use crate::wire;
+use crate::{clock, wire};
 
 /// What a vCenter says about itself before anybody is logged in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub(crate) struct About {
     pub(crate) api_type: String,
     /// `8.0.2`
     pub(crate) version: String,
+    /// When it said so, by its own clock: seconds since 1970.
+    pub(crate) time: Option<i64>,
 }
 
 /// A client, not necessarily logged in. It knows where the services are.
@@ -52,7 +54,9 @@ impl<'e> Client<'e> {
     /// Asks who is there. No login is needed for that.
     pub(crate) fn connect(endpoint: &'e Endpoint) -> Result<Self, SoapError> {
         let call = envelope::retrieve_service_content();
-        let answer = reply::read(endpoint.send(&call.request), call.method)?;
+        let sent = endpoint.send(&call.request);
+        let time = sent.as_ref().ok().and_then(|response| clock::http(response.header("Date")?));
+        let answer = reply::read(sent, call.method)?;
         let content = returned(&answer)?;
         let about = content.child("about").cloned().unwrap_or_default();
         let service = |name: &str| {
@@ -62,7 +66,7 @@ impl<'e> Client<'e> {
                 .ok_or_else(|| SoapError::Reply(format!("it offers no `{name}`")))
         };
         let text = |name: &str| about.text_of(name).to_owned();
-        let about = About { full_name: text("fullName"), api_type: text("apiType"), version: text("version") };
+        let about = About { full_name: text("fullName"), api_type: text("apiType"), version: text("version"), time };
         // A host without a vCenter lacks some of these, and is told apart by its type.
         let optional = |name: &str| service(name).unwrap_or_default();
         Ok(Self {
@@ -95,7 +99,7 @@ impl<'e> Client<'e> {
     }
 
     /// Reads the answer to that.
-    pub(crate) fn ended(&self, sent: Result<Response, EndpointError>, call: &Call) -> Result<(), SoapError> {
+    pub(crate) fn ended(sent: Result<Response, EndpointError>, call: &Call) -> Result<(), SoapError> {
         match reply::read(sent, call.method) {
             // Nobody is logged in any more: that is all that was wanted.
             Err(SoapError::Fault(fault)) if fault.kind == "NotAuthenticated" => Ok(()),
@@ -192,21 +196,22 @@ impl<'e> Client<'e> {
 
     /// The objects at some paths of the inventory, in their order; none where a path leads nowhere.
     pub(crate) fn find(&self, paths: &[&str]) -> Vec<Result<Option<Reference>, SoapError>> {
-        let calls = paths.iter().map(|path| envelope::find_by_inventory_path(&self.search_index, path)).collect();
-        self.references(calls)
+        let calls: Vec<Call> =
+            paths.iter().map(|path| envelope::find_by_inventory_path(&self.search_index, path)).collect();
+        self.references(&calls)
     }
 
     /// The objects of some names in some folders, in their order.
     pub(crate) fn children(&self, wanted: &[(&Reference, &str)]) -> Vec<Result<Option<Reference>, SoapError>> {
-        let calls =
+        let calls: Vec<Call> =
             wanted.iter().map(|(parent, name)| envelope::find_child(&self.search_index, parent, name)).collect();
-        self.references(calls)
+        self.references(&calls)
     }
 
-    fn references(&self, calls: Vec<Call>) -> Vec<Result<Option<Reference>, SoapError>> {
+    fn references(&self, calls: &[Call]) -> Vec<Result<Option<Reference>, SoapError>> {
         let requests: Vec<Request> = calls.iter().map(|call| call.request.clone()).collect();
         let sent = wire::ask_all(self.endpoint, &requests);
-        let answers = sent.into_iter().zip(&calls).map(|(sent, call)| self.read(sent, call));
+        let answers = sent.into_iter().zip(calls).map(|(sent, call)| self.read(sent, call));
         answers.map(|answer| Ok(answer?.child("returnval").and_then(Reference::read))).collect()
     }
 

@@ -98,7 +98,7 @@ fn ways(walk: Walk) -> String {
         Walk::Machines => MACHINES,
     };
     let way = |(name, kind, path, next): &Way<'_>| {
-        let next: String = next.iter().map(|name| format!("<selectSet><name>{name}</name></selectSet>")).collect();
+        let next: String = next.iter().flat_map(|name| ["<selectSet><name>", name, "</name></selectSet>"]).collect();
         format!(
             "<selectSet xsi:type=\"TraversalSpec\"><name>{name}</name><type>{kind}</type><path>{path}</path>\
              <skip>false</skip>{next}</selectSet>"
