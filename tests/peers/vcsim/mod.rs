@@ -6,6 +6,7 @@ mod checks;
 mod commands;
 mod conformance;
 mod faults;
+mod import;
 mod speed;
 
 use std::io::{BufRead, BufReader, Read, Write};
