@@ -173,9 +173,9 @@ fn token(endpoint: &Endpoint, domain: &str, now: u64) -> Result<String, Refusal>
              <Delegatable>false</Delegatable><KeyType>{TRUST}/Bearer</KeyType></RequestSecurityToken>{CLOSE}"
         ));
     let refused = |why: &str| {
-        Finding::error("single-sign-on", format!("Single sign-on gives no token: {why}")).remedy(
-            "Check `--domain`, and that the user of EKSA_VSPHERE_USERNAME is an administrator of single sign-on",
-        )
+        let remedy =
+            "Check `--domain`, and that the user of EKSA_VSPHERE_USERNAME is an administrator of single sign-on";
+        Box::new(Finding::error("single-sign-on", format!("Single sign-on gives no token: {why}")).remedy(remedy))
     };
     let response = endpoint.send(&request).map_err(|error| refused(&kedge_sdk::endpoint::explain(&error)))?;
     let text = response.text();
