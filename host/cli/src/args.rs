@@ -4,6 +4,7 @@ mod cluster;
 mod lab;
 mod plugin;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -151,7 +152,7 @@ pub(crate) enum Command {
     },
     /// A provider by its name, and a command of its own
     #[command(external_subcommand)]
-    Provider(Vec<std::ffi::OsString>),
+    Provider(Vec<OsString>),
 }
 
 /// What can be generated.

@@ -48,8 +48,10 @@ fn the_lines_are_those_of_the_documentation() {
     assert!(ran.stderr.contains("passed: User privileges validated"), "{}", ran.stderr);
 }
 
-/// What is wrong in the spec, the check that has to say so, and what it has to say.
-fn wrong() -> Vec<(&'static str, (&'static str, String), &'static str, &'static str, &'static str)> {
+/// What is wrong in the spec, the change that makes it so, the check that has to say it, its message, and its remedy.
+type Wrong = (&'static str, (&'static str, String), &'static str, &'static str, &'static str);
+
+fn wrong() -> Vec<Wrong> {
     let dc = |from, to: &str| (from, to.to_owned());
     let plain = "  network: /SDDC-Datacenter/network/sddc-cgw-network-1\n";
     vec![
