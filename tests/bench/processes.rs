@@ -34,6 +34,13 @@ pub(crate) fn measure() -> Vec<Figure> {
             unit: "ms",
         },
     ];
+    figures.push(Figure {
+        what: "kedge render, processor time",
+        measured: cpu(&mut kedge(&["render", "-f", "spec.yaml"])),
+        bound: 30.0,
+        unit: "ms",
+    });
+    figures.extend(bombs(folder.path(), &kedge));
     let (wall, memory) = whole(&mut kedge(&["create", "cluster", "-f", "spec.yaml", "--lab"]));
     figures.push(Figure {
         what: "a create on the lab, wall time",
@@ -89,6 +96,11 @@ fn children() -> Duration {
 
 /// Wall time and peak resident memory in MiB.
 fn whole(command: &mut Command) -> (Duration, f64) {
+    ending(command, 0)
+}
+
+/// The same for one that ends with an exit code.
+fn ending(command: &mut Command, code: i32) -> (Duration, f64) {
     let started = Instant::now();
     let mut child = command.spawn().expect("it starts");
     let status = format!("/proc/{}/status", child.id());
@@ -105,6 +117,33 @@ fn whole(command: &mut Command) -> (Duration, f64) {
         }
         std::thread::park_timeout(Duration::from_millis(2));
     };
-    assert!(ended.success(), "{command:?}");
+    assert_eq!(ended.code(), Some(code), "{command:?}");
     (started.elapsed(), peak)
+}
+
+/// Files that are made to be too much: the longest time and the most memory that one of them takes to be refused.
+fn bombs(folder: &std::path::Path, kedge: &impl Fn(&[&str]) -> Command) -> [Figure; 2] {
+    let mut aliases = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+    for level in 1..12 {
+        let below = vec![format!("*a{}", level - 1); 10].join(", ");
+        aliases.push_str(&format!("a{level}: &a{level} [{below}]\n"));
+    }
+    let files = [
+        ("aliases.yaml", aliases),
+        ("depth.yaml", "[".repeat(1 << 20)),
+        ("scalar.yaml", format!("a: {}\n", "x".repeat(100 << 20))),
+        ("documents.yaml", "x\n---\n".repeat(600_000)),
+        ("keys.yaml", (0..200_000).map(|n| format!("k{n}: 1\n")).collect()),
+    ];
+    let (mut longest, mut most) = (0.0_f64, 0.0_f64);
+    for (name, text) in files {
+        std::fs::write(folder.join(name), text).expect("it can be written");
+        let (wall, memory) = ending(&mut kedge(&["validate", "-f", name]), 3);
+        longest = longest.max(wall.as_secs_f64() * 1000.0);
+        most = most.max(memory);
+    }
+    [
+        Figure { what: "refusing a file that is a bomb, wall time", measured: longest, bound: 100.0, unit: "ms" },
+        Figure { what: "refusing a file that is a bomb, peak memory", measured: most, bound: 50.0, unit: "MiB" },
+    ]
 }

@@ -47,4 +47,10 @@ pub trait Driver: Send + Sync {
 
     /// Deletes the bootstrap cluster of `cluster`, if this driver made it.
     async fn delete(&self, cluster: &str) -> Result<(), BootstrapError>;
+
+    /// What is known of the bootstrap cluster from outside, for a diagnosis: pages by file name. A driver that knows
+    /// nothing has none; one that can't find out says so on a page.
+    async fn state(&self, _cluster: &str) -> Vec<(String, String)> {
+        Vec::new()
+    }
 }

@@ -9,7 +9,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use cluster::{CreateArgs, DeleteArgs, GenerateArgs, PreflightArgs, RenderArgs, ValidateArgs};
+pub(crate) use cluster::{
+    CreateArgs, DeleteArgs, DescribeArgs, DiffArgs, GenerateArgs, Managers, PreflightArgs, RenderArgs, SchemaArgs,
+    ValidateArgs,
+};
 pub(crate) use lab::{LabCommand, LabServeArgs, LabUse};
 pub(crate) use plugin::PluginCommand;
 
@@ -103,6 +106,15 @@ pub(crate) struct ReleaseSource {
     /// A `Bundles` manifest to use in place of the released one: a file or an http(s) URL
     #[arg(long, value_name = "FILE|URL")]
     pub(crate) bundles_override: Option<String>,
+    /// Refuse a release that is not signed; one with a wrong signature is refused anyway
+    #[arg(long)]
+    pub(crate) require_signed_release: bool,
+    /// The public key of whoever signs the release, in place of EKS Anywhere's (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) release_key: Option<PathBuf>,
+    /// The public key of licences, to check the signature of `spec.licenseToken` (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) license_key: Option<PathBuf>,
 }
 
 /// Where provider plugins come from besides the installed and the built-in ones.
@@ -121,8 +133,12 @@ pub(crate) enum Command {
     Generate(GenerateCommand),
     /// Check a spec without looking at the environment: parse, defaults, static checks
     Validate(ValidateArgs),
+    /// Write the JSON Schema of a spec file, or of one kind, for editors and other programs
+    Schema(SchemaArgs),
     /// Write the Cluster API manifests of a spec; nothing is touched
     Render(RenderArgs),
+    /// Show what a spec would change of a cluster, or against another spec; nothing is touched
+    Diff(DiffArgs),
     /// Check the environment that a spec names; nothing is touched
     Preflight(PreflightArgs),
     /// Create a cluster; run again, it goes on where it stopped
@@ -181,12 +197,7 @@ pub(crate) enum DeleteCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DescribeCommand {
     /// A cluster, from its folder and its API
-    Cluster {
-        /// The cluster's name: its folder is looked for here
-        name: String,
-        #[command(flatten)]
-        output: Output,
-    },
+    Cluster(DescribeArgs),
 }
 
 /// What can be listed.

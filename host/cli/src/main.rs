@@ -74,12 +74,12 @@ fn run(cli: Cli, printer: &Arc<Printer>) -> Result<(), Failure> {
             Command::Generate(GenerateCommand::ClusterConfig(args)) => commands::generate::run(args, printer).await,
             Command::Validate(args) => commands::validate::run(args, printer).await,
             Command::Render(args) => commands::render::run(args, printer).await,
+            Command::Diff(args) => commands::diff::run(args, printer).await,
             Command::Preflight(args) => commands::preflight::run(args, printer).await,
             Command::Create(CreateCommand::Cluster(args)) => commands::create::run(args, printer).await,
             Command::Delete(DeleteCommand::Cluster(args)) => commands::delete::run(args, printer).await,
-            Command::Describe(DescribeCommand::Cluster { name, output }) => {
-                commands::describe::run(&name, output, printer).await
-            }
+            Command::Schema(args) => commands::schema::run(args, printer).await,
+            Command::Describe(DescribeCommand::Cluster(args)) => commands::describe::run(args, printer).await,
             Command::Get(GetCommand::Clusters(output)) => commands::get::run(output, printer).await,
             Command::Lab(LabCommand::Serve(args)) => commands::lab::run(args, printer).await,
             Command::Plugin(command) => commands::plugin::run(command, printer).await,

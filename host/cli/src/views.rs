@@ -11,9 +11,11 @@ use kedge_workflow::outcome::{
 
 use crate::printer::Printer;
 
+mod manifests;
 mod plugins;
 mod table;
 
+pub(crate) use manifests::{differences, explained};
 pub(crate) use plugins::{inspected, plugins};
 
 /// Findings for programs.
@@ -171,7 +173,7 @@ fn object(text: &mut String, node: &ObjectNode, lead: &str, below: &str) {
 }
 
 /// What `lab serve` says when the lab is there.
-pub(crate) fn lab_up(spec: &Path, connection_file: &Path, connection: &Connection) -> String {
+pub(crate) fn lab_up(specs: &[&Path], connection_file: &Path, connection: &Connection) -> String {
     let mut text = "The lab is up: simulated infrastructure, nothing in it is real\n".to_owned();
     for (server, at) in &connection.endpoints {
         let _ = writeln!(text, "{server} is at https://{}; for govc:", at.address);
@@ -182,11 +184,13 @@ pub(crate) fn lab_up(spec: &Path, connection_file: &Path, connection: &Connectio
         }
         let _ = writeln!(text, "{exports}");
     }
-    let _ = writeln!(
-        text,
-        "create the cluster in it: kedge create cluster -f {} --lab={}",
-        spec.display(),
-        connection_file.display()
-    );
+    for spec in specs {
+        let _ = writeln!(
+            text,
+            "create the cluster in it: kedge create cluster -f {} --lab={}",
+            spec.display(),
+            connection_file.display()
+        );
+    }
     text
 }

@@ -162,6 +162,7 @@ impl Error {
                 std::io::ErrorKind::PermissionDenied => {
                     "give the user who runs this the right to write there".to_owned()
                 }
+                std::io::ErrorKind::StorageFull => "make room on the disk and run the same command again".to_owned(),
                 _ => "check the disk".to_owned(),
             },
         }

@@ -1,9 +1,10 @@
 //! The defaulted spec: what everything after it uses.
 
+use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
-use crate::cluster::{self, Cluster, OidcConfig};
+use crate::cluster::{self, AwsIamConfig, Cluster, FluxConfig, GitOpsConfig, OidcConfig, Ref};
 use crate::diagnostic::Diagnostic;
 use crate::document::Document;
 use crate::finding::{Finding, ObjectRef};
@@ -44,13 +45,51 @@ impl DefaultedSpec {
         self.documents.iter().find(|d| d.kind == kind && d.name == name)
     }
 
+    /// The same spec with another value in one field that is there, by its JSON pointer; none if there is no such field, or
+    /// if the Cluster could not be read any more. Nothing is defaulted or checked again.
+    #[must_use]
+    pub fn with_value(&self, document: &ObjectRef, pointer: &str, value: Value) -> Option<Self> {
+        let mut changed = self.clone();
+        let target = changed.documents.iter_mut().find(|d| d.reference() == *document)?;
+        *target.body.pointer_mut(pointer)? = value;
+        if let Some(name) = target.body.pointer("/metadata/name").and_then(Value::as_str) {
+            name.clone_into(&mut target.name);
+        }
+        if target.kind == cluster::KIND {
+            changed.cluster = crate::parse::typed(&target.body)?;
+        }
+        Some(changed)
+    }
+
     /// The OIDCConfig that the Cluster refers to, if it refers to one and that can be read.
     pub fn oidc(&self) -> Option<OidcConfig> {
+        self.identity(cluster::OIDC_KIND)
+    }
+
+    /// The AWSIamConfig that the Cluster refers to, if it refers to one and that can be read.
+    pub fn aws_iam(&self) -> Option<AwsIamConfig> {
+        self.identity(cluster::AWS_IAM_KIND)
+    }
+
+    /// The repository that the Cluster's GitOps reference leads to, whether by a FluxConfig or by a GitOpsConfig, if it
+    /// has one and that can be read.
+    pub fn flux(&self) -> Option<FluxConfig> {
+        let reference = self.cluster.spec.git_ops_ref.as_ref()?;
+        match reference.kind.as_str() {
+            cluster::FLUX_KIND => self.read(reference),
+            cluster::GITOPS_KIND => self.read::<GitOpsConfig>(reference).map(Into::into),
+            _ => None,
+        }
+    }
+
+    fn identity<T: DeserializeOwned>(&self, kind: &str) -> Option<T> {
         let references = &self.cluster.spec.identity_provider_refs;
-        let reference = references.iter().find(|r| r.kind == cluster::OIDC_KIND)?;
+        self.read(references.iter().find(|r| r.kind == kind)?)
+    }
+
+    fn read<T: DeserializeOwned>(&self, reference: &Ref) -> Option<T> {
         let document = self.document(&reference.kind, &reference.name)?;
-        let body = crate::schema::normalised(document.body.clone(), &cluster::schema::oidc());
-        serde_json::from_value(body.get("spec")?.clone()).ok()
+        T::deserialize(document.body.get("spec")?).ok()
     }
 
     /// What a provider gets: the Cluster first, then the documents of its kinds.

@@ -15,6 +15,7 @@ mod not_yet;
 mod parse;
 pub mod path;
 pub mod provider;
+pub mod published;
 pub mod release;
 pub mod schema;
 mod source;
@@ -30,6 +31,9 @@ pub use finding::{Finding, ObjectRef, Severity};
 pub use source::{Source, Span};
 pub use spec::{HostDefaulted, Spec};
 pub use version::{KubernetesVersion, NotAVersion};
+
+/// How many bytes a spec may have.
+pub const MAX_SPEC_BYTES: usize = yaml::SPEC.bytes;
 
 /// One YAML document as text, in the form that `to_yaml` uses.
 pub fn yaml_document(value: &serde_json::Value) -> String {

@@ -1,13 +1,15 @@
 //! From text to a [`Spec`].
 
+use std::collections::HashMap;
+
 use serde_json::{Map, Value};
 
 use crate::check;
 use crate::cluster::{self, Cluster, ClusterSpec};
 use crate::diagnostic::{self, Diagnostic, Rejected};
 use crate::document::Document;
-use crate::finding::{Finding, ObjectRef};
-use crate::schema;
+use crate::finding::{Finding, ObjectRef, Severity};
+use crate::schema::{self, Unknown};
 use crate::source::{Source, Span};
 use crate::spec::{Spec, place_in, rejected};
 use crate::yaml::{self, Node, NodeKind};
@@ -28,11 +30,23 @@ impl Reader {
 pub(crate) fn parse(source: Source) -> Result<Spec, Rejected> {
     let (nodes, flaws) = yaml::read(&source, yaml::SPEC);
     let mut reader = Reader { shared: diagnostic::shared_source(&source), source, found: Vec::new() };
-    let broken = !flaws.is_empty();
+    let mut broken = false;
+    let unreadable = flaws.iter().any(|flaw| flaw.finding.code == yaml::TOO_LARGE);
     for flaw in flaws {
         let mut diagnostic = Diagnostic::shared(flaw.finding, &reader.source, &reader.shared, flaw.span);
         diagnostic.related = flaw.related;
+        if diagnostic.finding.code == "duplicate-key"
+            && let Some((document, path)) = flaw.span.and_then(|span| lax_key(&nodes, span))
+        {
+            diagnostic.finding.severity = Severity::Warning;
+            diagnostic.finding.message.push_str(", and this one counts");
+            diagnostic.finding = diagnostic.finding.at(&document, path);
+        }
+        broken |= diagnostic.is_error();
         reader.found.push(diagnostic);
+    }
+    if unreadable {
+        return Err(rejected(reader.source, reader.found));
     }
     if nodes.is_empty() && !broken {
         let finding = Finding::error("empty-file", "the file holds no document")
@@ -78,6 +92,18 @@ pub(crate) fn parse(source: Source) -> Result<Spec, Rejected> {
     }
 }
 
+/// The key at a place, if its document is another than the Cluster: there the last of two equal keys counts.
+fn lax_key(nodes: &[Node], span: Span) -> Option<(ObjectRef, String)> {
+    let node = nodes.iter().find(|node| node.span.start <= span.start && span.end <= node.span.end)?;
+    let text = |node: &Node, key: &str| match &node.entry(key)?.value.kind {
+        NodeKind::Text(text) => Some(text.clone()),
+        _ => None,
+    };
+    let kind = text(node, "kind").filter(|kind| kind != cluster::KIND)?;
+    let name = text(&node.entry("metadata")?.value, "name")?;
+    Some((ObjectRef::new(kind, name), path::of_key(node, span, "")?))
+}
+
 /// A document with its kind and name; none if it lacks what every document has.
 fn document(reader: &mut Reader, node: Node) -> Option<Document> {
     if !matches!(node.kind, NodeKind::Mapping(_)) {
@@ -95,7 +121,7 @@ fn document(reader: &mut Reader, node: Node) -> Option<Document> {
     let api_version = field(reader, &node, &["apiVersion"], &version_remedy);
     let name = field(reader, &node, &["metadata", "name"], "add `metadata.name`");
     let (kind, api_version, name) = (kind?, api_version?, name?);
-    let body = schema::normalised(node.to_value(), &head());
+    let body = schema::normalised(node.to_value(), &head(), Unknown::Refused);
     let namespace = Document::namespace_of(&body);
     Some(Document { api_version, kind, name, namespace, body, node })
 }
@@ -129,12 +155,19 @@ fn field(reader: &mut Reader, node: &Node, keys: &[&str], remedy: &str) -> Optio
             }
         }
     }
-    match at.text() {
-        Some("") => {
+    // Go's reader takes a number or boolean for its text in `metadata`, and nowhere else up here.
+    let text = match &at.kind {
+        NodeKind::Text(text) => Some(text.clone()),
+        NodeKind::Number(number, _) if keys.len() > 1 => Some(number.to_string()),
+        NodeKind::Bool(value) if keys.len() > 1 => Some(value.to_string()),
+        _ => None,
+    };
+    match text {
+        Some(text) if text.is_empty() => {
             missing(reader, &path, remedy, span);
             None
         }
-        Some(text) => Some(text.to_owned()),
+        Some(text) => Some(text),
         None => {
             let finding = Finding::error("wrong-type", format!("`{path}` must be text")).remedy("put it in quotes");
             reader.say(finding, Some(path::locate(node, &path)));
@@ -149,23 +182,20 @@ fn missing(reader: &mut Reader, path: &str, remedy: &str, span: Span) {
     reader.say(finding, Some(span));
 }
 
+/// Two documents of one kind and name. Those of others than EKS Anywhere are left alone anyhow.
 fn duplicates(reader: &mut Reader, documents: &[Document]) {
-    for (index, document) in documents.iter().enumerate() {
-        let same = |other: &&Document| other.kind == document.kind && other.name == document.name;
-        if let Some(first) = documents.iter().take(index).find(same) {
-            let reference = document.reference();
-            let finding = Finding::error("duplicate-document", format!("there are two documents `{reference}`"))
-                .at(&reference, "metadata.name")
-                .remedy("give one of them another name, or remove it");
-            let mut diagnostic = Diagnostic::shared(
-                finding,
-                &reader.source,
-                &reader.shared,
-                Some(path::locate(&document.node, "metadata.name")),
-            );
-            diagnostic.related = Some((path::locate(&first.node, "metadata.name"), "first here".to_owned()));
-            reader.found.push(diagnostic);
-        }
+    let mut seen: HashMap<(&str, &str), &Document> = HashMap::new();
+    for document in documents.iter().filter(|d| d.group() == cluster::GROUP || d.kind == cluster::KIND) {
+        let Some(first) = seen.insert((&document.kind, &document.name), document) else { continue };
+        seen.insert((&document.kind, &document.name), first);
+        let reference = document.reference();
+        let finding = Finding::error("duplicate-document", format!("there are two documents `{reference}`"))
+            .at(&reference, "metadata.name")
+            .remedy("give one of them another name, or remove it");
+        let place = path::locate(&document.node, "metadata.name");
+        let mut diagnostic = Diagnostic::shared(finding, &reader.source, &reader.shared, Some(place));
+        diagnostic.related = Some((path::locate(&first.node, "metadata.name"), "first here".to_owned()));
+        reader.found.push(diagnostic);
     }
 }
 
@@ -192,12 +222,12 @@ fn no_cluster(reader: &mut Reader, documents: &[Document]) {
 fn shape(reader: &mut Reader, document: &mut Document) {
     let reference = document.reference();
     let schema = cluster::schema::schema();
-    let shape = schema::findings(&reference, &document.body, &schema);
+    let shape = schema::findings(&reference, &document.body, &schema, Unknown::Refused);
     for finding in &shape {
         let span = place_in(document, finding);
         reader.say(finding.clone(), Some(span));
     }
-    document.body = schema::normalised(std::mem::take(&mut document.body), &schema);
+    document.body = schema::normalised(std::mem::take(&mut document.body), &schema, Unknown::Refused);
     if document.group() != cluster::GROUP {
         let finding =
             Finding::warning("api-version", format!("`{}` is read as `{}`", document.api_version, cluster::GROUP))
@@ -206,10 +236,19 @@ fn shape(reader: &mut Reader, document: &mut Document) {
         let span = place_in(document, &finding);
         reader.say(finding, Some(span));
     }
+    let set = |field: &str| document.body.pointer(field).is_some_and(|value| !value.is_null());
+    if set("/spec/bundlesRef") && !set("/spec/eksaVersion") {
+        let finding =
+            Finding::warning("bundles-ref", "`bundlesRef` is not used: the release in use has its own bundles")
+                .at(&reference, "spec.bundlesRef")
+                .remedy("remove it; `--bundles-override` names another release");
+        let span = place_in(document, &finding);
+        reader.say(finding, Some(span));
+    }
     if !reader.found.iter().any(Diagnostic::is_error) {
         return;
     }
-    let broken: Vec<&str> = shape.iter().map(|f| f.path.as_str()).collect();
+    let broken: Vec<&str> = shape.iter().filter(|f| f.is_error()).map(|f| f.path.as_str()).collect();
     let mut usable = document.body.clone();
     for at in &broken {
         remove(&mut usable, &path::segments(at));

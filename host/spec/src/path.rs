@@ -47,7 +47,7 @@ pub fn segments(path: &str) -> Vec<&str> {
 }
 
 /// Whether one path is the other or leads to it.
-pub(crate) fn related(a: &str, b: &str) -> bool {
+pub fn related(a: &str, b: &str) -> bool {
     segments(a).iter().zip(segments(b).iter()).all(|(x, y)| x == y)
 }
 
@@ -100,6 +100,25 @@ pub(crate) fn locate_key(root: &Node, path: &str) -> Span {
     match node.entry(last) {
         Some(entry) => entry.key_span,
         None => locate(root, path),
+    }
+}
+
+/// The path of the key at a place.
+pub(crate) fn of_key(node: &Node, span: Span, at: &str) -> Option<String> {
+    let within = |node: &Node| node.span.start <= span.start && span.end <= node.span.end;
+    match &node.kind {
+        NodeKind::Mapping(entries) => entries.iter().find_map(|entry| {
+            let here = join(at, &entry.key);
+            if entry.key_span == span {
+                return Some(here);
+            }
+            if within(&entry.value) { of_key(&entry.value, span, &here) } else { None }
+        }),
+        NodeKind::Sequence(items) => {
+            let (index, inner) = items.iter().enumerate().find(|(_, inner)| within(inner))?;
+            of_key(inner, span, &item(at, index))
+        }
+        _ => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! A spec on its way: parsed, completed by the host, completed by the provider.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use serde_json::Value;
 
@@ -13,7 +13,7 @@ use crate::parse;
 use crate::path;
 use crate::provider::{Change, Description, KindRole, ProviderDocument};
 use crate::release::Release;
-use crate::schema;
+use crate::schema::{self, Unknown};
 use crate::source::{Source, Span};
 
 /// A parsed spec: one Cluster of the right shape, and documents of any other kind.
@@ -23,6 +23,7 @@ pub struct Spec {
     pub(crate) documents: Vec<Document>,
     pub(crate) cluster: usize,
     pub(crate) datacenter_kind: String,
+    /// What the file may have, but should not; after the host's defaults also what is wrong with its other kinds.
     pub(crate) warnings: Vec<Finding>,
 }
 
@@ -74,8 +75,22 @@ impl Spec {
             let version = release.and_then(Release::eksa_version);
             changes = cluster::apply_defaults(&mut document.body, &reference, version.as_deref());
         }
+        let manager = self.documents.get(self.cluster).map(manager).unwrap_or_default();
+        let used = self.documents.get(self.cluster).map(|d| host_references(&d.body)).unwrap_or_default();
+        for document in &mut self.documents {
+            let Some(schema) = cluster::schema::of(&document.kind).filter(|_| document.kind != cluster::KIND) else {
+                continue;
+            };
+            let used = used.contains(&document.reference());
+            self.warnings.extend(reshape(document, &schema, used));
+            if !used {
+                continue;
+            }
+            let reference = document.reference();
+            changes.extend(cluster::apply_to_host_kinds(&mut document.body, &reference, &manager));
+        }
         let kinds = provider.kinds.iter().map(|k| (k.kind.clone(), k.role.clone())).collect();
-        HostDefaulted { spec: self, kinds, changes }
+        HostDefaulted { spec: self, kinds, changes, shape: Vec::new() }
     }
 }
 
@@ -85,6 +100,7 @@ pub struct HostDefaulted {
     spec: Spec,
     kinds: Vec<(String, KindRole)>,
     changes: Vec<Change>,
+    shape: Vec<Finding>,
 }
 
 impl HostDefaulted {
@@ -113,24 +129,23 @@ impl HostDefaulted {
         &self.changes
     }
 
-    /// What is wrong with the shape of the provider's documents, by the JSON Schemas that the provider gives for its
-    /// kinds. See [`schema`] for the subset.
-    pub fn schema_findings(&self, schemas: &BTreeMap<String, Value>) -> Vec<Finding> {
-        let documents = self.spec.documents.iter().enumerate().filter(|(index, _)| *index != self.spec.cluster);
-        documents
-            .filter_map(|(_, d)| schemas.get(&d.kind).map(|s| schema::findings(&d.reference(), &d.body, s)))
-            .flatten()
-            .collect()
+    /// What there is to say so far: about the file, and after [`normalised`](Self::normalised) about the shape of the
+    /// provider's documents.
+    pub fn findings(&self) -> Vec<Finding> {
+        self.spec.warnings.iter().chain(&self.shape).cloned().collect()
     }
 
-    /// The same with keys of the provider's documents spelled as its schemas have them: keys match in any case.
+    /// The same with the provider's documents looked at through the JSON Schemas that it gives for its kinds: keys are
+    /// spelled as there, fields that are not there are left out, and [`findings`](Self::findings) say what is wrong. See
+    /// [`schema`] for the subset.
     #[must_use]
     pub fn normalised(mut self, schemas: &BTreeMap<String, Value>) -> Self {
+        let used: HashSet<usize> = provider_indices(&self.spec, &self.kinds).into_iter().collect();
         for (index, document) in self.spec.documents.iter_mut().enumerate() {
             if let Some(schema) = schemas.get(&document.kind)
                 && index != self.spec.cluster
             {
-                document.body = schema::normalised(std::mem::take(&mut document.body), schema);
+                self.shape.extend(reshape(document, schema, used.contains(&index)));
             }
         }
         self
@@ -170,7 +185,12 @@ impl HostDefaulted {
         findings.extend(missing.iter().map(|m| provider_fault(&format!("did not give back {m}"))));
         let cluster = match self.spec.documents.get(self.spec.cluster) {
             Some(document) => {
-                findings.extend(schema::findings(&document.reference(), &document.body, &cluster::schema::schema()));
+                findings.extend(schema::findings(
+                    &document.reference(),
+                    &document.body,
+                    &cluster::schema::schema(),
+                    Unknown::Refused,
+                ));
                 parse::typed(&document.body)
             }
             None => None,
@@ -188,6 +208,21 @@ impl HostDefaulted {
             }
         }
     }
+}
+
+/// Gives a document that is not the Cluster the shape of its schema, and says what was wrong with it. One that nothing
+/// refers to is left out anyhow, and only has to be readable.
+fn reshape(document: &mut Document, schema: &Value, used: bool) -> Vec<Finding> {
+    let mut found = schema::findings(&document.reference(), &document.body, schema, Unknown::Dropped);
+    found.retain(|f| used || f.code == "wrong-type");
+    document.body = schema::normalised(std::mem::take(&mut document.body), schema, Unknown::Dropped);
+    found
+}
+
+/// The name of the cluster that manages the one of this document, after defaults.
+fn manager(cluster: &Document) -> String {
+    let named = cluster.body.pointer("/spec/managementCluster/name").and_then(Value::as_str);
+    named.unwrap_or(&cluster.name).to_owned()
 }
 
 fn provider_fault(what: &str) -> Finding {
@@ -214,13 +249,20 @@ fn provider_indices(spec: &Spec, kinds: &[(String, KindRole)]) -> Vec<usize> {
     std::iter::once(spec.cluster).chain(others.map(|(index, _)| index)).collect()
 }
 
+fn reference(value: Option<&Value>) -> Option<ObjectRef> {
+    let text = |key| value?.get(key).and_then(Value::as_str);
+    Some(ObjectRef::new(text("kind")?, text("name")?))
+}
+
+/// The host's other documents that a Cluster names: identity providers and the repository.
+fn host_references(cluster: &Value) -> HashSet<ObjectRef> {
+    let identities = cluster.pointer("/spec/identityProviderRefs").and_then(Value::as_array);
+    let gitops = cluster.pointer("/spec/gitOpsRef");
+    identities.into_iter().flatten().chain(gitops).filter_map(|value| reference(Some(value))).collect()
+}
+
 /// The datacenter and machine documents that a Cluster names.
-pub(crate) fn references(cluster: &Value) -> Vec<ObjectRef> {
-    let reference = |value: Option<&Value>| {
-        let value = value?;
-        let text = |key| value.get(key).and_then(Value::as_str);
-        Some(ObjectRef::new(text("kind")?, text("name")?))
-    };
+fn references(cluster: &Value) -> HashSet<ObjectRef> {
     let spec = cluster.get("spec");
     let field = |name: &str| spec.and_then(|s| s.get(name));
     let groups = field("workerNodeGroupConfigurations").and_then(Value::as_array);

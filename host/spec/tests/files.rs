@@ -178,15 +178,16 @@ fn a_providers_schema_finds_typos_in_its_documents() {
     ] {
         let text = with("size: 4", size);
         let spec = Spec::parse(Source::new("x", text.as_str())).unwrap().with_host_defaults(&acme(), None);
-        let found = spec.diagnose(&spec.schema_findings(&schemas));
+        let spec = spec.normalised(&schemas);
+        let found = spec.diagnose(&spec.findings());
         let hit = found.iter().find(|d| d.finding.code == code);
         let hit = hit.unwrap_or_else(|| panic!("{size}: {found:#?}"));
         assert!(text[hit.span.unwrap().start..].starts_with(pointed), "{size}: line {}", hit.line);
     }
     let text = with("size: 4", "SIZE: 4\n  mode:");
     let spec = Spec::parse(Source::new("x", text.as_str())).unwrap().with_host_defaults(&acme(), None);
-    assert!(spec.schema_findings(&schemas).is_empty());
     let spec = spec.normalised(&schemas);
+    assert!(spec.findings().is_empty());
     let body = &spec.documents()[3].body;
     assert_eq!(body["spec"], serde_json::json!({"size": 4}));
 }
@@ -226,4 +227,65 @@ fn an_oidc_provider_is_checked_and_typed() {
         let found = said(&text(spec), &acme());
         assert!(found.iter().any(|d| d.finding.code == code), "{spec}: {found:#?}");
     }
+}
+
+#[test]
+fn other_kinds_of_the_host_are_typed_and_completed() {
+    let with_document = |reference: &str, kind: &str, spec: &str| {
+        let cluster = with("  datacenterRef:", &format!("  {reference}\n  datacenterRef:"));
+        format!("{cluster}---\napiVersion: {}\nkind: {kind}\nmetadata: {{name: x}}\nspec: {spec}\n", common::GROUP)
+    };
+    let errors_of = |text: &str| {
+        let found = said(text, &acme()).into_iter().map(|d| d.finding).collect::<Vec<_>>();
+        let mut errors = errors(&found);
+        errors.retain(|e| !e.starts_with("not-supported-yet"));
+        errors
+    };
+    let iam = with_document(
+        "identityProviderRefs: [{kind: AWSIamConfig, name: x}]",
+        "AWSIamConfig",
+        "{awsRegion: us-west-2, backendMode: [EKSConfigMap], mapRoles: [{roleARN: 'arn:aws:iam::1:role/a', username: a, groups: [g]}]}",
+    );
+    assert_eq!(errors_of(&iam), Vec::<String>::new());
+    let typed = defaulted(&iam, &acme()).unwrap().aws_iam().unwrap();
+    assert_eq!((typed.partition.as_str(), typed.map_roles[0].role_arn.as_str()), ("aws", "arn:aws:iam::1:role/a"));
+
+    let flux = with_document(
+        "gitOpsRef: {kind: FluxConfig, name: x}",
+        "FluxConfig",
+        "{git: {repositoryUrl: 'ssh://git@example.com/r.git'}}",
+    );
+    assert_eq!(errors_of(&flux), Vec::<String>::new());
+    let typed = defaulted(&flux, &acme()).unwrap().flux().unwrap();
+    assert_eq!(
+        (typed.system_namespace.as_str(), typed.branch.as_str(), typed.cluster_config_path.as_str()),
+        ("flux-system", "main", "clusters/prod")
+    );
+    assert_eq!(typed.git.unwrap().ssh_key_algorithm, "ecdsa");
+
+    let old = with_document(
+        "gitOpsRef: {kind: GitOpsConfig, name: x}",
+        "GitOpsConfig",
+        "{flux: {github: {owner: o, repository: r, personal: true, branch: b1}}}",
+    );
+    assert_eq!(errors_of(&old), Vec::<String>::new());
+    let typed = defaulted(&old, &acme()).unwrap().flux().unwrap();
+    let github = typed.github.unwrap();
+    assert_eq!((github.owner.as_str(), github.personal, typed.branch.as_str()), ("o", true, "b1"));
+    // What nothing refers to is left as it is, and is not looked at.
+    let unused = old.replace("  gitOpsRef: {kind: GitOpsConfig, name: x}\n", "").replace("owner: o", "owner: ''");
+    let found = said(&unused, &acme());
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0].finding.code, "document-unused");
+}
+
+#[test]
+fn a_key_twice_outside_of_the_cluster_counts_as_its_last_and_is_said_at_its_place() {
+    let text = with("size: 4", "size: 4\n  size: 6");
+    let found = said(&text, &acme());
+    let hit = found.iter().find(|d| d.finding.code == "duplicate-key").unwrap();
+    assert!(!hit.is_error());
+    assert!(text[hit.span.unwrap().start..].starts_with("size: 6"), "line {}", hit.line);
+    let spec = defaulted(&text, &acme()).unwrap();
+    assert!(spec.documents().iter().any(|d| d.body["spec"]["size"] == 6));
 }

@@ -13,9 +13,11 @@ use thiserror::Error;
 use crate::event::CheckMark;
 use crate::fetch::FetchError;
 use crate::folder::FolderError;
+use crate::gitops::GitOpsError;
 use crate::journal::JournalError;
 use crate::outcome::{CheckReport, PreflightOutcome};
 use crate::step::Failure;
+use crate::tools::ToolError;
 
 /// Why a command ended. [`WorkflowError::exit_code`] is what the program's exit status says of it.
 #[derive(Debug, Error)]
@@ -67,6 +69,12 @@ pub enum WorkflowError {
         /// Why.
         source: Box<PluginError>,
     },
+    /// GitOps can't be set up.
+    #[error(transparent)]
+    GitOps(#[from] GitOpsError),
+    /// A program of others is missing or failed.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
     /// The manifests can't be rendered.
     #[error("the manifests can't be rendered")]
     Render(#[source] Box<kedge_cluster_api::Error>),
@@ -81,6 +89,14 @@ pub enum WorkflowError {
         difference: String,
         /// Whether the create is done.
         created: bool,
+    },
+    /// A cluster that manages others can't be deleted before them.
+    #[error("`{cluster}` manages other clusters: {others}")]
+    Manages {
+        /// The cluster.
+        cluster: String,
+        /// The others.
+        others: String,
     },
     /// The cluster's folder can't be used.
     #[error(transparent)]
@@ -153,7 +169,14 @@ impl WorkflowError {
     /// command goes on.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Credentials { .. } | Self::Preflight { .. } | Self::Command { changes: false, .. } => 4,
+            Self::Tool(ToolError::Interrupted { .. })
+            | Self::GitOps(GitOpsError::Tool(ToolError::Interrupted { .. })) => 130,
+            Self::Credentials { .. }
+            | Self::Preflight { .. }
+            | Self::Manages { .. }
+            | Self::Tool(_)
+            | Self::GitOps(_)
+            | Self::Command { changes: false, .. } => 4,
             Self::Command { changes: true, .. }
             | Self::Step { .. }
             | Self::Journal(_)
@@ -174,6 +197,8 @@ impl WorkflowError {
             }
             Self::Input { help, .. } | Self::NoPlugin { help, .. } | Self::Api { help, .. } => help.clone(),
             Self::Fetch(error) => error.remedy(),
+            Self::GitOps(error) => error.remedy(),
+            Self::Tool(error) => error.remedy(),
             Self::Release(_) => "check the file that `--bundles-override` names, or leave the flag out".to_owned(),
             Self::Plugin { .. } => {
                 "`kedge plugin inspect` shows what a plugin is and wants; nothing was touched".to_owned()
@@ -194,6 +219,9 @@ impl WorkflowError {
                 let errors = answer.findings.iter().filter(|f| f.severity == Severity::Error);
                 errors.map(|f| f.remedy.as_str()).filter(|r| !r.is_empty()).collect::<Vec<_>>().join("\n")
             }
+            Self::Manages { .. } => {
+                "nothing was touched; delete them first, each with `kedge delete cluster NAME`, or move them to another management cluster".to_owned()
+            }
             Self::Preflight { .. } => "nothing was touched; correct this and run the same command again".to_owned(),
             Self::Step { failure, resume, diagnosis, .. } => {
                 let mut text = String::new();
@@ -202,9 +230,10 @@ impl WorkflowError {
                     text.push('\n');
                 }
                 if let Some(path) = diagnosis {
-                    text.push_str("what was found is in `");
-                    text.push_str(&path.display().to_string());
-                    text.push_str("`\n");
+                    let path = path.display();
+                    text.push_str(&format!(
+                        "what was found is in `{path}`, beginning with `summary.txt`; all of it in one file to send: `{path}.tar.gz`\n"
+                    ));
                 }
                 text.push_str(resume);
                 text

@@ -168,7 +168,7 @@ impl Folder {
     }
 
     /// Writes a file in one step: whoever reads it sees all of the old or all of the new, whenever this program dies.
-    pub fn write(&self, file: &str, text: &str, readers: Readers) -> Result<(), FolderError> {
+    pub fn write(&self, file: &str, content: impl AsRef<[u8]>, readers: Readers) -> Result<(), FolderError> {
         let failed = |source| self.failed("write", file, source);
         if let Some(parent) = Path::new(file).parent().filter(|p| !p.as_os_str().is_empty()) {
             self.dir.create_dir_all(parent).map_err(failed)?;
@@ -179,7 +179,7 @@ impl Folder {
         mode(&mut options, readers);
         let written = (|| {
             let mut out = self.dir.open_with(&unfinished, &options)?;
-            out.write_all(text.as_bytes())?;
+            out.write_all(content.as_ref())?;
             out.sync_all()?;
             self.dir.rename(&unfinished, &self.dir, file)?;
             self.sync_parent(file)

@@ -10,7 +10,7 @@ use kedge_plugin::{
     Catalog, EngineAddress, Environment, HostOptions, Lock, Override, Plugin, PluginError, PluginHost, SecretStore,
 };
 use kedge_spec::cluster::Cluster;
-use kedge_spec::provider::{Description, ProviderInput, Role};
+use kedge_spec::provider::{Contributions, Description, ProviderInput, Role, SecretNeed};
 use kedge_spec::release::{Component, Release, ReleaseView};
 use kedge_spec::{DefaultedSpec, Diagnostic, Finding, HostDefaulted, Severity, Source, Spec};
 use serde_json::{Value, json};
@@ -20,6 +20,7 @@ use crate::fetch::Fetcher;
 use crate::folder::LOCK_FILE;
 use crate::options::{Options, SpecInput};
 use crate::outcome::PluginReport;
+use crate::release;
 
 /// A spec that can be used, and what goes with it.
 #[derive(Debug)]
@@ -44,13 +45,32 @@ pub fn read_spec(options: &Options) -> Result<Source, WorkflowError> {
         Some(SpecInput::Text { name, text }) => Ok(Source::new(name.clone(), text.as_str())),
         Some(SpecInput::File(path)) => {
             let unreadable = |reason: String| WorkflowError::Unreadable { path: path.clone(), reason };
-            let bytes = std::fs::read(path).map_err(|e| unreadable(reason(&e)))?;
+            let bytes = spec_bytes(path).map_err(|e| unreadable(reason(&e)))?;
+            if bytes.len() > kedge_spec::MAX_SPEC_BYTES {
+                return Err(too_large(path.display().to_string()));
+            }
             Source::from_bytes(path.display().to_string(), &bytes).map_err(unreadable)
         }
         None => {
             Err(WorkflowError::Input { message: "there is no spec".into(), help: "name one with `-f FILE`".into() })
         }
     }
+}
+
+fn too_large(file: String) -> WorkflowError {
+    let message = format!("the file has more than {} bytes, and is not read", kedge_spec::MAX_SPEC_BYTES);
+    let finding = Finding::error("file-too-large", message).remedy("split it, or check that it is the right file");
+    let diagnostic = Diagnostic::new(finding, &Source::new(file.as_str(), ""), None);
+    rejected(file, vec![diagnostic])
+}
+
+/// The bytes of a spec. Of a file that is too large no more is read than it takes to know that.
+fn spec_bytes(path: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read as _;
+    let most = u64::try_from(kedge_spec::MAX_SPEC_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let mut bytes = Vec::new();
+    std::fs::File::open(path)?.take(most).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }
 
 /// Takes the spec that the options name all the way. Warnings come back with it.
@@ -65,17 +85,19 @@ pub async fn load_from(options: &Options, source: Source) -> Result<Prepared, Wo
     let folder = options.directory.join(spec.cluster_name());
     let plugin = claiming(options, &folder, &spec).await?;
     let description = plugin.description().clone();
-    let fetcher = Fetcher::new(options.embedded.clone(), options.cache.clone(), options.interrupt.clone());
-    let release = release(&fetcher, &options.release, needed(&spec)).await?;
+    let fetcher = Fetcher::for_options(options);
+    let (release, release_address) = release::fetch(&fetcher, &options.release, &spec, &needed(&spec)).await?;
+    let asked = release::asked_version(&spec).map(str::to_owned);
 
     let schemas = schemas(&plugin).await?;
     let host = spec.with_host_defaults(&description, Some(&release)).normalised(&schemas);
-    let mut findings = host.schema_findings(&schemas);
+    let mut findings = host.findings();
     let (defaulted, more) = complete(&plugin, &host, &findings).await?;
     findings.extend(more);
     let Some(spec) = defaulted else { return Err(rejected(file, host.diagnose(&findings))) };
     let spec = spec?;
     findings.extend(spec.check(&description, &release));
+    findings.extend(release::findings(&release, &spec, asked.as_deref(), options)?);
     findings.extend(spec.not_yet());
     match plugin.check(&spec.provider_documents()).await {
         Ok(said) => findings.extend(said),
@@ -94,7 +116,6 @@ pub async fn load_from(options: &Options, source: Source) -> Result<Prepared, Wo
     let bad = |d: &Diagnostic| d.is_error() || (options.strict && d.finding.severity == Severity::Warning);
     match view {
         Some(view) if !diagnostics.iter().any(bad) => {
-            let release_address = options.release.clone();
             Ok(Prepared { spec, plugin, release, view, findings: diagnostics, fetcher, release_address })
         }
         _ => Err(rejected(file, diagnostics)),
@@ -151,50 +172,8 @@ fn needed(spec: &Spec) -> Vec<kedge_spec::KubernetesVersion> {
     cluster.and_then(|c| Cluster::try_from(&c).ok()).map(|c| Release::needed(&c)).unwrap_or_default()
 }
 
-/// Fetches the `Bundles` manifest, and says where it came from. A list of releases (`kind: Release`) leads to that of its
-/// latest version.
-pub(crate) async fn bundles(fetcher: &Fetcher, address: &str, fresh: bool) -> Result<(String, String), WorkflowError> {
-    let text = fetcher.text(address, None, fresh).await?;
-    // A look at the first lines spares reading all of a large manifest twice.
-    let is_list = text.lines().take(50).any(|line| line.trim_end() == "kind: Release");
-    if !is_list {
-        return Ok((address.to_owned(), text));
-    }
-    let wrong = |message: String| WorkflowError::Input {
-        message,
-        help: "give a `Bundles` manifest with `--bundles-override`".into(),
-    };
-    let list = kedge_spec::yaml_documents(&Source::new(address, text.as_str()))?.into_iter().next().unwrap_or_default();
-    let latest = list.pointer("/spec/latestVersion").and_then(Value::as_str);
-    let latest =
-        latest.ok_or_else(|| wrong(format!("the list of releases `{address}` has no `spec.latestVersion`")))?;
-    let releases = list.pointer("/spec/releases").and_then(Value::as_array);
-    let release = releases.into_iter().flatten().find(|r| r.get("version").and_then(Value::as_str) == Some(latest));
-    let url = release.and_then(|r| r.get("bundleManifestUrl")).and_then(Value::as_str);
-    let url =
-        url.ok_or_else(|| wrong(format!("the list of releases `{address}` does not say where release `{latest}` is")))?;
-    let text = fetcher.text(url, Some(address), false).await?;
-    Ok((url.to_owned(), text))
-}
-
-/// Fetches a release: the bundles, and the EKS-D manifests of the versions that are needed.
-pub(crate) async fn release(
-    fetcher: &Fetcher,
-    address: &str,
-    needed: Vec<kedge_spec::KubernetesVersion>,
-) -> Result<Release, WorkflowError> {
-    let (address, bundles) = bundles(fetcher, address, true).await?;
-    let mut eksd = BTreeMap::new();
-    for (version, url) in Release::eksd_urls(&bundles)? {
-        if needed.contains(&version) && !eksd.contains_key(&url) {
-            let text = fetcher.text(&url, Some(&address), false).await?;
-            eksd.insert(url, text);
-        }
-    }
-    Ok(Release::from_parts(&bundles, &address, eksd)?)
-}
-
-async fn schemas(plugin: &Plugin) -> Result<BTreeMap<String, Value>, WorkflowError> {
+/// The schemas of the kinds that a plugin claims.
+pub(crate) async fn schemas(plugin: &Plugin) -> Result<BTreeMap<String, Value>, WorkflowError> {
     let mut schemas = BTreeMap::new();
     for claim in &plugin.description().kinds {
         let schema = plugin.schema(&claim.kind).await.map_err(|e| plugin_error(&plugin.description().name, e))?;
@@ -281,42 +260,49 @@ impl Prepared {
 
     /// What the provider's functions get.
     pub fn input(&self, facts: &Value) -> ProviderInput {
-        ProviderInput {
-            cluster_name: self.name().to_owned(),
-            namespace: kedge_cluster_api::NAMESPACE.to_owned(),
-            documents: self.spec.provider_documents(),
-            release: self.view.to_json(),
-            facts: if facts.is_null() { json!({}) } else { facts.clone() },
-            features: Vec::new(),
-        }
+        input(&self.spec, &self.view, facts)
     }
 
     /// The roles that have machines, in the order in which machines are made.
     pub fn roles(&self) -> Vec<Role> {
-        let mut roles = Vec::new();
-        if self.external_etcd() {
-            roles.push(Role::Etcd);
-        }
-        roles.push(Role::ControlPlane);
-        let groups = &self.cluster().spec.worker_node_group_configurations;
-        roles.extend(groups.iter().map(|group| Role::Worker(group.name.clone())));
-        roles
+        roles(self.cluster())
     }
 
     /// Renders the manifests. The same spec, release, plugin and facts give the same bytes.
     pub async fn render(&self, facts: &Value) -> Result<Manifests, WorkflowError> {
-        let contributions = self.plugin.contributions(&self.input(facts), &self.roles()).await.map_err(|e| {
+        let contributions = self.contributions(&self.spec, &self.view, facts).await?;
+        self.render_parts(&self.spec, &self.view, &contributions)
+    }
+
+    /// Renders another spec in the place of this one: same provider, same release.
+    pub async fn render_other(&self, spec: &DefaultedSpec, facts: &Value) -> Result<Manifests, WorkflowError> {
+        let contributions = self.contributions(spec, &self.view, facts).await?;
+        self.render_parts(spec, &self.view, &contributions)
+    }
+
+    /// What the provider gives for a spec.
+    pub(crate) async fn contributions(
+        &self,
+        spec: &DefaultedSpec,
+        view: &ReleaseView,
+        facts: &Value,
+    ) -> Result<Contributions, WorkflowError> {
+        self.plugin.contributions(&input(spec, view, facts), &roles(spec.cluster())).await.map_err(|e| {
             match refusal(&self.plugin, e) {
-                Ok(findings) => rejected(self.spec.source().name.clone(), self.spec.diagnose(&findings)),
+                Ok(findings) => rejected(spec.source().name.clone(), spec.diagnose(&findings)),
                 Err(error) => error,
             }
-        })?;
-        let input = RenderInput {
-            spec: &self.spec,
-            release: &self.view,
-            provider: self.description(),
-            contributions: &contributions,
-        };
+        })
+    }
+
+    /// Renders from parts.
+    pub(crate) fn render_parts(
+        &self,
+        spec: &DefaultedSpec,
+        release: &ReleaseView,
+        contributions: &Contributions,
+    ) -> Result<Manifests, WorkflowError> {
+        let input = RenderInput { spec, release, provider: self.description(), contributions };
         render::render(&input).map_err(|e| WorkflowError::Render(Box::new(e)))
     }
 
@@ -330,6 +316,7 @@ impl Prepared {
         let mut all = Vec::new();
         for component in self.components()? {
             let yaml = self.file(&component.components_url).await?;
+            let yaml = self.view.mirror().rewrite_manifest(&yaml).into_owned();
             all.push(ComponentManifests { component, yaml });
         }
         Ok(all)
@@ -343,13 +330,26 @@ impl Prepared {
     /// The objects in a manifest of the release.
     pub async fn objects(&self, address: &str) -> Result<Vec<Value>, WorkflowError> {
         let text = self.file(address).await?;
-        let documents = kedge_spec::yaml_documents(&Source::new(address, text))?;
+        self.objects_in(address, &text)
+    }
+
+    /// The objects in the text of a manifest, with images from the mirror.
+    pub fn objects_in(&self, name: &str, text: &str) -> Result<Vec<Value>, WorkflowError> {
+        let text = self.view.mirror().rewrite_manifest(text);
+        let documents = kedge_spec::yaml_documents(&Source::new(name, text.as_ref()))?;
         Ok(documents.into_iter().flat_map(flat).collect())
     }
 
-    /// The credentials that the environment holds for the provider.
+    /// The namespace of Flux, if the spec asks for GitOps.
+    pub fn flux_namespace(&self) -> Option<String> {
+        crate::gitops::Config::of(&self.spec).ok().flatten().map(|config| config.namespace)
+    }
+
+    /// The credentials that the environment holds for the provider, and for the registry mirror where it asks for some.
     pub fn secrets(&self, options: &Options) -> SecretStore {
-        SecretStore::from_lookup(self.description(), |name| (options.environment)(name))
+        let mut description = self.description().clone();
+        description.secrets.extend(mirror_secrets(self.cluster()));
+        SecretStore::from_lookup(&description, |name| (options.environment)(name))
     }
 
     /// The credentials that are needed and missing, as an error.
@@ -390,6 +390,47 @@ impl Prepared {
         lock.add(&self.plugin);
         lock.write(path).map_err(failed)
     }
+}
+
+fn input(spec: &DefaultedSpec, view: &ReleaseView, facts: &Value) -> ProviderInput {
+    ProviderInput {
+        cluster_name: spec.cluster().name.clone(),
+        namespace: kedge_cluster_api::NAMESPACE.to_owned(),
+        documents: spec.provider_documents(),
+        release: view.to_json(),
+        facts: if facts.is_null() { json!({}) } else { facts.clone() },
+        features: Vec::new(),
+    }
+}
+
+fn roles(cluster: &Cluster) -> Vec<Role> {
+    let mut roles = Vec::new();
+    if cluster.spec.external_etcd_configuration.is_some() {
+        roles.push(Role::Etcd);
+    }
+    roles.push(Role::ControlPlane);
+    let groups = &cluster.spec.worker_node_group_configurations;
+    roles.extend(groups.iter().map(|group| Role::Worker(group.name.clone())));
+    roles
+}
+
+/// What a registry mirror that authenticates needs, under the names of EKS Anywhere's environment variables.
+fn mirror_secrets(cluster: &Cluster) -> Vec<SecretNeed> {
+    let mirror = cluster.spec.registry_mirror_configuration.as_ref();
+    if mirror.and_then(|mirror| mirror.authenticate) != Some(true) {
+        return Vec::new();
+    }
+    let need = |name: &str, what: &str, environment: &str| SecretNeed {
+        name: name.to_owned(),
+        purpose: format!("the {what} for the registry mirror"),
+        environment: vec![environment.to_owned()],
+        endpoint: None,
+        required: true,
+    };
+    vec![
+        need(render::REGISTRY_USERNAME, "user", "REGISTRY_USERNAME"),
+        need(render::REGISTRY_PASSWORD, "password", "REGISTRY_PASSWORD"),
+    ]
 }
 
 /// A `List` is its items; an empty document is nothing.

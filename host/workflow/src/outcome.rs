@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use kedge_cluster_api::render::Difference;
 use kedge_spec::provider::Change;
 use kedge_spec::{Diagnostic, Severity};
 use serde::Serialize;
 
 use crate::event::CheckMark;
+use crate::explain::ExplainedObject;
 
 /// A finding with its place, for programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -320,7 +322,7 @@ pub struct DescribeOutcome {
     pub summary: ClusterSummary,
     /// Its API server.
     pub server: Option<String>,
-    /// Where its Cluster API objects are: `itself`, `bootstrap cluster`.
+    /// Where its Cluster API objects are: `itself`, `bootstrap cluster`, ``management cluster `NAME` ``.
     pub managed_by: Option<String>,
     /// The objects, from the Cluster down; none if no API answered.
     pub tree: Option<ObjectNode>,
@@ -330,10 +332,55 @@ pub struct DescribeOutcome {
     pub gaps: Vec<String>,
 }
 
+/// A JSON Schema.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(transparent)]
+pub struct SchemaOutcome {
+    /// The schema, of a kind or of a whole file.
+    pub schema: serde_json::Value,
+}
+
 /// A spec to begin with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GenerateOutcome {
     /// The spec, YAML with comments.
     pub yaml: String,
+}
+
+/// What `diff` found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DiffOutcome {
+    /// The cluster of the new spec.
+    pub cluster: String,
+    /// What it was compared with.
+    pub with: String,
+    /// Objects, fields and machines.
+    #[serde(flatten)]
+    pub difference: Difference,
+    /// Changes that can't be made of a cluster that is there.
+    pub refused: Vec<RefusedChange>,
+}
+
+/// A change that can't be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedChange {
+    /// Kind and name of the document.
+    pub document: String,
+    /// The field.
+    pub path: String,
+    /// Why not.
+    pub reason: String,
+}
+
+/// Where the manifests come from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExplainOutcome {
+    /// The cluster.
+    pub cluster: String,
+    /// Object by object, in the order of the manifests.
+    pub objects: Vec<ExplainedObject>,
 }

@@ -1,5 +1,7 @@
 //! The checks of the real environment, and their lines.
 
+pub(crate) mod management;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
@@ -14,6 +16,7 @@ use tokio::sync::mpsc;
 use crate::error::WorkflowError;
 use crate::event::{CheckMark, Event, Reporter, ReporterExt};
 use crate::load::{Prepared, plugin_error};
+use crate::management::Ground;
 use crate::options::Options;
 use crate::outcome::{CheckReport, FindingReport, PreflightOutcome};
 
@@ -33,11 +36,13 @@ const GOODBYE: Duration = Duration::from_secs(10);
 /// An address that nobody answers at takes this long to find out.
 const ADDRESS_PATIENCE: Duration = Duration::from_millis(800);
 
-/// Runs the checks and reports each as its result comes.
+/// Runs the checks and reports each as its result comes. `begun` says whether an earlier run began to make the cluster.
 pub(crate) async fn run(
     prepared: &Prepared,
     options: &Options,
     environment: &Environment,
+    ground: Option<&Ground>,
+    begun: bool,
     reporter: &dyn Reporter,
 ) -> Result<Checked, WorkflowError> {
     let name = prepared.description().name.clone();
@@ -85,11 +90,30 @@ pub(crate) async fn run(
     }
     if failures(&checked.checks).next().is_none() {
         reporter.line(format!("✅ {} Provider setup is valid", prepared.description().title));
-        Ok(checked)
-    } else {
-        let outcome = PreflightOutcome { cluster: prepared.name().to_owned(), checks: checked.checks };
-        Err(WorkflowError::Preflight { outcome })
     }
+    if let Some(ground) = ground
+        && let Some(management) = &ground.management
+    {
+        // What can't be rendered is said where rendering is the matter.
+        let manifests = prepared.render(&checked.facts).await.ok();
+        let looked = management::Looked {
+            prepared,
+            ground,
+            management,
+            begun,
+            manifests: manifests.as_ref(),
+            skip: &options.skip,
+        };
+        let hear = |report: &CheckReport| tell(report, reporter);
+        let looking = options.interrupt.unless_asked(management::run(&looked, &hear)).await;
+        let Some(more) = looking else { return Err(interrupted()) };
+        checked.checks.extend(more);
+    }
+    if failures(&checked.checks).next().is_none() {
+        return Ok(checked);
+    }
+    let outcome = PreflightOutcome { cluster: prepared.name().to_owned(), checks: checked.checks };
+    Err(WorkflowError::Preflight { outcome })
 }
 
 pub(crate) fn interrupted() -> WorkflowError {
@@ -103,7 +127,9 @@ fn failures(checks: &[CheckReport]) -> impl Iterator<Item = &CheckReport> {
 fn unknown_skips(plan: &[Check], options: &Options, reporter: &dyn Reporter) {
     for id in &options.skip {
         // A prefix up to the colon stands for all checks of that sort.
-        let known = plan.iter().any(|c| c.id == *id || c.id.split(':').next() == Some(id)) || id == ADDRESS_CHECK;
+        let known = plan.iter().any(|c| c.id == *id || c.id.split(':').next() == Some(id))
+            || id == ADDRESS_CHECK
+            || management::IDS.contains(&id.as_str());
         if !known {
             reporter.warning(format!("there is no check `{id}` to skip"));
         }

@@ -24,6 +24,8 @@ use crate::event::{Event, Reporter, ReporterExt};
 use crate::folder::{Folder, GENERATED, Readers};
 use crate::journal::{Journal, Operation, Records};
 use crate::load::Prepared;
+use crate::management::{Ground, Management};
+use crate::networking::Cni;
 use crate::options::Options;
 use crate::outcome::CheckReport;
 use crate::step::Failure;
@@ -48,11 +50,14 @@ pub struct Run {
     pub(crate) journal: Journal,
     pub(crate) secrets: Arc<SecretStore>,
     pub(crate) driver: Arc<dyn Driver>,
+    /// Present if another cluster manages this one, now and later; the driver hands out that one's kubeconfig then.
+    pub(crate) management: Option<Management>,
     pub(crate) components: Vec<ComponentManifests>,
     /// What preflight of this run came to: for the report, and for the error if it failed.
     pub(crate) checks: Plain<Option<Vec<CheckReport>>>,
     pub(crate) refused: Plain<Option<WorkflowError>>,
     manifests: OnceCell<Manifests>,
+    cni: OnceCell<Vec<Value>>,
     bootstrap: Mutex<Option<Api>>,
     workload: Mutex<Option<Api>>,
     settled: AtomicBool,
@@ -67,7 +72,7 @@ impl Run {
         folder: Folder,
         journal: Journal,
         secrets: Arc<SecretStore>,
-        driver: Arc<dyn Driver>,
+        ground: Ground,
         components: Vec<ComponentManifests>,
     ) -> Self {
         Self {
@@ -77,11 +82,13 @@ impl Run {
             folder,
             journal,
             secrets,
-            driver,
+            driver: ground.driver,
+            management: ground.management,
             components,
             checks: Plain::default(),
             refused: Plain::default(),
             manifests: OnceCell::new(),
+            cni: OnceCell::new(),
             bootstrap: Mutex::default(),
             workload: Mutex::default(),
             settled: AtomicBool::new(false),
@@ -93,12 +100,31 @@ impl Run {
         self.prepared.name()
     }
 
+    /// Whether a rendered object is of this cluster alone: its name is the cluster's, or begins with it.
+    pub(crate) fn is_own(&self, object: &Value) -> bool {
+        let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        name.strip_prefix(self.name()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+    }
+
+    /// Where its objects are worked on.
+    pub(crate) fn ground(&self) -> Ground {
+        Ground { driver: Arc::clone(&self.driver), management: self.management.clone() }
+    }
+
+    /// The cluster that works on this one's objects before this one can, as messages name it.
+    pub(crate) fn manager(&self) -> String {
+        match &self.management {
+            Some(management) => format!("the management cluster `{}`", management.name),
+            None => "the bootstrap cluster".to_owned(),
+        }
+    }
+
     /// Progress of a step, told to the reporter.
     pub(crate) fn progress(&self, step: &'static str) -> Arc<Teller> {
         Arc::new(Teller { step, begun: Instant::now(), reporter: Arc::clone(&self.reporter) })
     }
 
-    /// The bootstrap cluster, if there is one and it answers.
+    /// The bootstrap cluster or the management cluster, if there is one and it answers.
     pub(crate) async fn bootstrap_side(&self) -> Result<Side, Failure> {
         let mut known = self.bootstrap.lock().await;
         if let Some(api) = known.as_ref() {
@@ -115,13 +141,13 @@ impl Run {
         }
     }
 
-    /// The bootstrap cluster, which has to be there.
+    /// The bootstrap cluster or the management cluster, which has to be there.
     pub(crate) async fn bootstrap(&self) -> Result<Api, Failure> {
         match self.bootstrap_side().await? {
             Side::There(api) => Ok(api),
             Side::Silent(error) => Err(error.into()),
             Side::Absent => Err(Failure::new(
-                format!("the bootstrap cluster of `{}` is gone", self.name()),
+                format!("{} of `{}` is gone", self.manager(), self.name()),
                 "run the same command again to find out how much is left",
             )),
         }
@@ -169,6 +195,22 @@ impl Run {
         })
     }
 
+    /// The API on which the cluster's objects are in the end: its own, or that of its management cluster.
+    pub(crate) async fn home(&self) -> Result<Api, Failure> {
+        if self.management.is_some() { self.bootstrap().await } else { self.workload().await }
+    }
+
+    /// The same if it answers.
+    pub(crate) async fn home_if_there(&self) -> Result<Option<Api>, Failure> {
+        if self.management.is_none() {
+            return self.workload_if_there().await;
+        }
+        Ok(match self.bootstrap_side().await? {
+            Side::There(api) => Some(api),
+            _ => None,
+        })
+    }
+
     /// Writes the kubeconfig of the cluster and forgets what was known of its API.
     pub(crate) async fn keep_kubeconfig(&self, kubeconfig: &str) -> Result<(), Failure> {
         let file = self.folder.kubeconfig_file();
@@ -183,6 +225,9 @@ impl Run {
     /// cluster. Where the journal says that the move was begun and the cluster can't be asked, this is an error: to
     /// guess would be to make a second cluster in the place of the first.
     pub(crate) async fn settled(&self) -> Result<bool, Failure> {
+        if self.management.is_some() {
+            return Ok(false);
+        }
         if self.settled.load(Ordering::Relaxed) {
             return Ok(true);
         }
@@ -250,6 +295,15 @@ impl Run {
                 Ok(manifests)
             })
             .await
+    }
+
+    /// The objects of the CNI: once a run, because a chart may hold certificates that are made anew each time.
+    pub(crate) async fn cni(&self) -> Result<&[Value], WorkflowError> {
+        let objects = self.cni.get_or_try_init(|| async {
+            let cni = Cni::of(&self.prepared, &self.options)?;
+            cni.objects(&self.prepared, &self.options).await
+        });
+        Ok(objects.await?.as_slice())
     }
 
     /// Objects with the values of their secrets put in.

@@ -4,6 +4,8 @@
 //! bootstrap cluster again and moved there, because nobody can delete the machine it runs on; a half-made cluster is
 //! deleted from the bootstrap cluster that is making it.
 
+mod instances;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,6 +31,8 @@ pub mod delete_id {
     pub const MOVE_BACK: &str = "move-back";
     /// The cluster and its machines.
     pub const DELETE: &str = "delete-cluster";
+    /// The spec's documents on the management cluster.
+    pub const FORGET: &str = "forget-instances";
 }
 
 /// The pause between two looks at what is being deleted.
@@ -48,6 +52,11 @@ pub fn delete(temporary: bool) -> Steps<Run> {
         Box::new(DeleteCluster),
         Box::new(DropBootstrap { temporary }),
     ]
+}
+
+/// The steps of deleting a cluster that another one manages.
+pub fn delete_managed() -> Steps<Run> {
+    vec![Box::new(DeleteCluster), Box::new(instances::ForgetInstances)]
 }
 
 /// The cluster's own API, if it answers and has the Cluster object.
@@ -285,6 +294,9 @@ impl Step<Run> for DeleteCluster {
     async fn work(&self, run: &Run) -> Result<(), Failure> {
         let api = run.bootstrap().await?;
         let progress = run.progress(self.id());
+        if run.management.is_some() {
+            leave_alone(run, &api).await?;
+        }
         api.delete(&run.cluster_id(), None).await?;
         // A control plane is held while its etcd is not known to serve, as it is just after a move and at the beginning of
         // a create. One that goes away has nothing to be held for, and a held one would never go.
@@ -318,7 +330,10 @@ async fn gone(run: &Run, api: &Api, progress: &dyn Progress) -> Result<(), Failu
         };
         if begun.elapsed() + pause > bound {
             let message = format!("{title} is not gone after {} minutes: {sentence}", bound.as_secs() / 60);
-            let remedy = "look at the Machine objects and their infrastructure objects on the bootstrap cluster for what holds them; then run the same command again";
+            let remedy = format!(
+                "look at the Machine objects and their infrastructure objects on {} for what holds them; then run the same command again",
+                run.manager()
+            );
             return Err(Failure::new(message, remedy).about(title));
         }
         if sentence != said {
@@ -336,7 +351,8 @@ async fn leftovers(run: &Run, api: &Api) -> Result<(), Failure> {
     let placed = manifests.placed(Placement::BeforeCluster).chain(manifests.placed(Placement::WithCluster));
     for object in placed {
         match ObjectId::from_object(object) {
-            Some(id) if id.kind.kind != "Namespace" => {
+            // What a management cluster has for all its clusters stays, too.
+            Some(id) if id.kind.kind != "Namespace" && (run.management.is_none() || run.is_own(object)) => {
                 api.delete(&id, None).await?;
             }
             _ => {}

@@ -109,3 +109,19 @@ async fn what_is_generated_is_a_spec() {
         assert_eq!(commands::generate(&options, provider, name, None).await.unwrap_err().exit_code(), 3, "{name}");
     }
 }
+
+/// The release of upstream parts, as it is in the repository.
+#[tokio::test]
+async fn the_upstream_release_renders_kubernetes_itself() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../releases/upstream");
+    let home = tempfile::tempdir().unwrap();
+    let name = &spec(Stacked);
+    let text = spec_text(name);
+    let version = text.lines().find(|line| line.trim_start().starts_with("kubernetesVersion:")).unwrap().trim();
+    let mut options = options(home.path(), name, &text.replace(version, "kubernetesVersion: \"1.34\""));
+    options.release = folder.join("bundles.yaml").display().to_string();
+    let rendered = commands::render(&options, &Silent).await;
+    let yaml = rendered.unwrap_or_else(|e| panic!("{}", common::words(&e))).yaml;
+    assert!(yaml.contains("version: v1.34.8\n") && yaml.contains("imageRepository: registry.k8s.io"), "{yaml}");
+    assert!(!yaml.contains("-eks-") && !yaml.contains("managedExternalEtcdRef"), "{yaml}");
+}

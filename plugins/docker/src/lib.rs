@@ -82,7 +82,7 @@ spec: {{}}
         if cluster.at("spec.proxyConfiguration").is_some() {
             findings.push(
                 cluster
-                    .error("spec.proxyConfiguration", "proxy-unsupported", "Docker machines can't be given a proxy")
+                    .warning("spec.proxyConfiguration", "proxy-unused", "Docker machines are not given the proxy")
                     .remedy("Remove `proxyConfiguration`; containers use the network of the container engine"),
             );
         }

@@ -1,7 +1,7 @@
 //! The shapes of the provider's documents.
 
 use kedge_sdk::prelude::*;
-use kedge_sdk::schema::{boolean, integer, list, map, object, one_of, string};
+use kedge_sdk::schema::{Schema, boolean, integer, list, map, object, one_of, string};
 
 use crate::{DATACENTER, MACHINE};
 
@@ -42,41 +42,8 @@ fn machine() -> Value {
     ]);
     let cert_bundle = object([("name", string("A name for the bundle")), ("data", string("Certificates in PEM"))])
         .required(&["name", "data"]);
-    let kubernetes = object([
-        ("allowedUnsafeSysctls", list(string("A sysctl"), "Sysctls that pods may set")),
-        ("clusterDNSIPs", list(string("An address"), "Addresses of the cluster's DNS")),
-        ("clusterDomain", string("The cluster's domain")),
-        ("containerLogMaxFiles", integer("Files kept a container").minimum(0)),
-        ("containerLogMaxSize", string("Size of a log file before it rotates")),
-        ("cpuCFSQuota", boolean("Enforce CPU limits")),
-        ("cpuManagerPolicy", one_of(&["none", "static"], "Policy of the CPU manager")),
-        ("cpuManagerPolicyOptions", map(string("A value"), "Options of that policy")),
-        ("cpuManagerReconcilePeriod", string("How often the CPU manager reconciles")),
-        ("eventBurst", integer("Burst of events").minimum(0)),
-        ("eventRecordQPS", integer("Events a second").minimum(0)),
-        ("evictionHard", map(string("A threshold"), "Hard eviction thresholds")),
-        ("evictionMaxPodGracePeriod", integer("Seconds a pod gets at most when it is evicted").minimum(0)),
-        ("evictionSoft", map(string("A threshold"), "Soft eviction thresholds")),
-        ("evictionSoftGracePeriod", map(string("A duration"), "How long a soft threshold may be passed")),
-        ("imageGCHighThresholdPercent", integer("Disk use at which images are removed").minimum(0)),
-        ("imageGCLowThresholdPercent", integer("Disk use down to which images are removed").minimum(0)),
-        ("kubeAPIBurst", integer("Burst of requests to the API server").minimum(0)),
-        ("kubeAPIQPS", integer("Requests a second to the API server").minimum(0)),
-        ("kubeReserved", map(string("An amount"), "Kept for Kubernetes")),
-        ("maxPods", integer("Pods a node").minimum(0)),
-        ("memoryManagerPolicy", one_of(&["None", "Static"], "Policy of the memory manager")),
-        ("podPidsLimit", integer("Processes a pod")),
-        ("providerID", string("Set by the cloud provider")),
-        ("registryBurst", integer("Burst of pulls").minimum(0)),
-        ("registryPullQPS", integer("Pulls a second").minimum(0)),
-        ("shutdownGracePeriod", string("Time for pods when a node shuts down")),
-        ("shutdownGracePeriodCriticalPods", string("Of it, the time for critical pods")),
-        ("systemReserved", map(string("An amount"), "Kept for the system")),
-        ("topologyManagerPolicy", string("Policy of the topology manager")),
-        ("topologyManagerScope", string("Scope of the topology manager")),
-    ]);
     let bottlerocket = object([
-        ("kubernetes", kubernetes.describe("Settings of the kubelet")),
+        ("kubernetes", bottlerocket_kubernetes().describe("Settings of the kubelet")),
         ("kernel", object([("sysctlSettings", map(string("A value"), "Kernel parameters at run time"))])),
         (
             "boot",
@@ -97,9 +64,9 @@ fn machine() -> Value {
         ("diskGiB", integer("GiB of disk; at least 20 and at least what the template has").minimum(0)),
         ("numCPUs", integer("Virtual CPUs").minimum(0)),
         ("memoryMiB", integer("MiB of memory; at least 2048, for etcd 8192").minimum(0)),
-        ("osFamily", one_of(&["bottlerocket", "ubuntu", "redhat"], "The operating system of the template")),
+        ("osFamily", one_of(&["bottlerocket", "ubuntu", "redhat", ""], "The operating system of the template")),
         ("storagePolicyName", string("A storage policy of the vCenter")),
-        ("cloneMode", one_of(&["fullClone", "linkedClone"], "Linked clones need a template with a snapshot")),
+        ("cloneMode", one_of(&["fullClone", "linkedClone", ""], "Linked clones need a template with a snapshot")),
         ("users", list(user, "Users that may log in; the first one counts")),
         ("tags", list(string("A tag's id (urn:vmomi:InventoryServiceTag:...:GLOBAL)"), "Tags that the machines get")),
         ("networks", list(string("A network"), "Networks of worker machines, up to two").max_items(2)),
@@ -107,6 +74,50 @@ fn machine() -> Value {
     ])
     .required(&["datastore", "resourcePool"])
     .document()
+}
+
+/// The settings of the kubelet that Bottlerocket has.
+fn bottlerocket_kubernetes() -> Schema {
+    object([
+        ("allowedUnsafeSysctls", list(string("A sysctl"), "Sysctls that pods may set")),
+        ("clusterDNSIPs", list(string("An address"), "Addresses of the cluster's DNS")),
+        ("clusterDomain", string("The cluster's domain")),
+        ("containerLogMaxFiles", integer("Files kept a container").minimum(0)),
+        ("containerLogMaxSize", string("Size of a log file before it rotates")),
+        ("cpuCFSQuota", boolean("Enforce CPU limits")),
+        ("cpuManagerPolicy", one_of(&["none", "static"], "Policy of the CPU manager")),
+        ("cpuManagerPolicyOptions", map(string("A value"), "Options of that policy")),
+        ("cpuManagerReconcilePeriod", string("How often the CPU manager reconciles")),
+        ("eventBurst", integer("Burst of events").minimum(0)),
+        ("eventRecordQPS", integer("Events a second").minimum(0)),
+        ("evictionHard", map(string("A threshold"), "Hard eviction thresholds")),
+        ("evictionMaxPodGracePeriod", integer("Seconds a pod gets at most when it is evicted").minimum(0)),
+        ("evictionSoft", map(string("A threshold"), "Soft eviction thresholds")),
+        ("evictionSoftGracePeriod", map(string("A duration"), "How long a soft threshold may be passed")),
+        ("imageGCHighThresholdPercent", integer("Disk use at which images are removed").minimum(0)),
+        ("imageGCLowThresholdPercent", integer("Disk use down to which images are removed").minimum(0)),
+        ("kubeAPIBurst", integer("Burst of requests to the API server").minimum(0)),
+        ("kubeAPIQPS", integer("Requests a second to the API server").minimum(0)),
+        ("kubeReserved", map(string("An amount"), "Kept for Kubernetes")),
+        ("maxPods", integer("Pods a node")),
+        ("memoryManagerPolicy", one_of(&["None", "Static"], "Policy of the memory manager")),
+        ("podPidsLimit", integer("Processes a pod")),
+        ("providerID", string("Set by the cloud provider")),
+        ("registryBurst", integer("Burst of pulls").minimum(0)),
+        ("registryPullQPS", integer("Pulls a second").minimum(0)),
+        ("shutdownGracePeriod", string("Time for pods when a node shuts down")),
+        ("shutdownGracePeriodCriticalPods", string("Of it, the time for critical pods")),
+        ("systemReserved", map(string("An amount"), "Kept for the system")),
+        ("topologyManagerPolicy", string("Policy of the topology manager")),
+        ("topologyManagerScope", string("Scope of the topology manager")),
+    ])
+}
+
+/// Their names.
+pub(crate) fn bottlerocket_kubelet_settings() -> Vec<String> {
+    let schema = bottlerocket_kubernetes().build();
+    let names = schema.get("properties").and_then(Value::as_object);
+    names.into_iter().flat_map(|names| names.keys().cloned()).collect()
 }
 
 #[cfg(test)]

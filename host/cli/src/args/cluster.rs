@@ -35,6 +35,17 @@ pub(crate) struct ValidateArgs {
     pub(crate) output: Output,
 }
 
+/// `schema`.
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// A kind of document, for example `Cluster`; all of them in one schema if there is none
+    pub(crate) kind: Option<String>,
+    #[command(flatten)]
+    pub(crate) plugins: PluginSource,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
 /// `render`.
 #[derive(Debug, Args)]
 pub(crate) struct RenderArgs {
@@ -43,6 +54,28 @@ pub(crate) struct RenderArgs {
     /// Write one file an object into this folder in place of standard output
     #[arg(long, value_name = "DIR")]
     pub(crate) output_dir: Option<PathBuf>,
+    /// In place of the manifests, say of each of their fields where it comes from: a line of the spec, a default, the release,
+    /// the plugin
+    #[arg(long, conflicts_with = "output_dir")]
+    pub(crate) explain: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    pub(crate) source: SpecSource,
+    /// The cluster to compare with: its folder is looked for here; the spec's own name if there is neither this nor
+    /// `--against`
+    #[arg(conflicts_with = "against")]
+    pub(crate) name: Option<String>,
+    /// Another spec to compare with
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// What preflight may leave out.
@@ -64,6 +97,8 @@ pub(crate) struct PreflightArgs {
     #[command(flatten)]
     pub(crate) skips: Skips,
     #[command(flatten)]
+    pub(crate) management: Management,
+    #[command(flatten)]
     pub(crate) lab: LabUse,
     #[command(flatten)]
     pub(crate) output: Output,
@@ -81,9 +116,42 @@ pub(crate) struct Timeouts {
     /// The longest wait for one machine; worker node groups get it once for each machine
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     pub(crate) per_machine_wait_timeout: std::time::Duration,
+    /// The longest wait for an object that reports an error to come right by itself
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub(crate) error_wait_timeout: std::time::Duration,
     /// Wait without end
     #[arg(long)]
     pub(crate) no_timeouts: bool,
+}
+
+/// The kubeconfig of a management cluster.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Management {
+    /// The kubeconfig of the management cluster, for a spec whose `managementCluster.name` names another cluster
+    /// [default: the one in that cluster's folder here, or KUBECONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+}
+
+/// The clusters that work on a cluster's objects.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Managers {
+    #[command(flatten)]
+    pub(crate) management: Management,
+    /// The kubeconfig of an existing cluster to bootstrap from; it is left as it is
+    #[arg(long, value_name = "FILE", conflicts_with = "kubeconfig")]
+    pub(crate) bootstrap_kubeconfig: Option<PathBuf>,
+}
+
+/// `describe cluster`.
+#[derive(Debug, Args)]
+pub(crate) struct DescribeArgs {
+    /// The cluster's name: its folder is looked for here
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) management: Management,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// `create cluster`.
@@ -95,14 +163,15 @@ pub(crate) struct CreateArgs {
     pub(crate) skips: Skips,
     #[command(flatten)]
     pub(crate) timeouts: Timeouts,
-    /// The kubeconfig of an existing cluster to bootstrap from; it is left as it is
-    #[arg(long, alias = "bootstrap-kubeconfig", value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) managers: Managers,
     /// Do everything that touches nothing, and say what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) lab: LabUse,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// `delete cluster`.
@@ -118,11 +187,12 @@ pub(crate) struct DeleteArgs {
     pub(crate) release: ReleaseSource,
     #[command(flatten)]
     pub(crate) plugins: PluginSource,
-    /// The kubeconfig of an existing cluster to bootstrap from
-    #[arg(long, alias = "bootstrap-kubeconfig", value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) managers: Managers,
     #[command(flatten)]
     pub(crate) lab: LabUse,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// A duration as Go writes it: `90s`, `60m`, `1h30m`.

@@ -8,6 +8,7 @@
 mod classify;
 mod connect;
 mod discovery;
+mod logs;
 mod request;
 mod retry;
 mod watch;

@@ -157,6 +157,19 @@ pub async fn installed(api: &Api, components: &[Component]) -> Result<bool, Erro
     Ok(true)
 }
 
+/// The version of a component that the inventory has, none if it has none. cert-manager is not in the inventory.
+///
+/// # Errors
+/// What the server said.
+pub async fn version_on(api: &Api, component: &Component) -> Result<Option<String>, Error> {
+    let Some(label) = inventory::provider_label(component) else { return Ok(None) };
+    if !api.serves(&kinds::PROVIDER).await? {
+        return Ok(None);
+    }
+    let entry = api.get(&ObjectId::namespaced(kinds::PROVIDER, &component.namespace, &label)).await?;
+    Ok(entry.as_ref().and_then(|e| text(e, "/version")).map(str::to_owned))
+}
+
 /// Puts one component on the cluster and waits until its deployments are available.
 async fn put(api: &Api, component: &Prepared, progress: &dyn Progress, timeouts: InstallTimeouts) -> Result<(), Error> {
     let title = name_of(&component.component);

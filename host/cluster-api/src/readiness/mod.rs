@@ -7,6 +7,7 @@
 mod conditions;
 mod engine;
 mod judge;
+mod trouble;
 mod workload;
 
 #[cfg(test)]
@@ -17,6 +18,7 @@ use std::time::Duration;
 pub(crate) use conditions::{condition, condition_is, observed};
 pub(crate) use engine::{Verdict, wait, wait_for};
 pub(crate) use judge::settled_machine;
+pub use trouble::trouble;
 pub(crate) use workload::deployment;
 pub use workload::{
     api_answers, certificate_ready, crds_established, deployment_available, deployments_available, nodes_ready,

@@ -48,28 +48,41 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
     }
     names::labels(&plane.labels, &at("labels"), findings);
     for (index, name) in plane.cert_sans.iter().enumerate() {
-        if name.parse::<IpAddr>().is_err() && !is_domain(name) {
+        if name.parse::<IpAddr>().is_err() && !(is_domain(name) && name.contains('.')) {
             findings.error(
                 "cert-san",
                 &path::item(&at("certSans"), index),
                 format!("`{name}` is neither an IP address nor a domain name"),
-                "write the address or name alone, without scheme, port or path",
+                "write the address or the whole name with its domain, without scheme, port or path",
             );
         }
     }
     oidc_flags(cluster, findings);
-    if let Some(policy) = &plane.audit_policy_content {
-        let parsed = crate::yaml_documents(&crate::Source::new("auditPolicyContent", policy.as_str()));
-        let is_policy = parsed.is_ok_and(|d| d.first().is_some_and(serde_json::Value::is_object));
-        if !is_policy {
-            findings.error(
-                "audit-policy",
-                &at("auditPolicyContent"),
-                "the audit policy is not YAML with fields",
-                "write a whole `audit.k8s.io/v1` Policy there as a block (`auditPolicyContent: |`)",
-            );
-        }
+    if let Some(policy) = plane.audit_policy_content.as_deref().filter(|policy| !policy.is_empty()) {
+        audit_policy(policy, &at("auditPolicyContent"), findings);
     }
+}
+
+/// The API server does not start with a policy that it can't use.
+fn audit_policy(policy: &str, at: &str, findings: &mut Findings<'_>) {
+    let parsed = crate::yaml_documents(&crate::Source::new("auditPolicyContent", policy));
+    let document = parsed.ok().and_then(|documents| documents.into_iter().next()).unwrap_or_default();
+    let text = |field: &str| document.get(field).and_then(serde_json::Value::as_str);
+    let wrong = if !document.is_object() {
+        "the audit policy is not YAML with fields"
+    } else if text("kind") != Some("Policy") || text("apiVersion") != Some("audit.k8s.io/v1") {
+        "the audit policy is no `Policy` of `audit.k8s.io/v1`"
+    } else if document.get("rules").and_then(serde_json::Value::as_array).is_none_or(Vec::is_empty) {
+        "the audit policy has no rules"
+    } else {
+        return;
+    };
+    findings.error(
+        "audit-policy",
+        at,
+        wrong,
+        "write a whole `audit.k8s.io/v1` Policy with its `rules` there as a block (`auditPolicyContent: |`)",
+    );
 }
 
 /// OIDC is set up from an OIDCConfig, and not twice.

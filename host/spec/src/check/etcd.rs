@@ -1,7 +1,7 @@
 //! etcd: outside of the control plane, and encrypted.
 
 use super::Findings;
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, Kms, go_seconds};
 use crate::path;
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
@@ -29,6 +29,11 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
             );
         }
     }
+    encryption(cluster, findings);
+}
+
+/// One encryption with one KMS plugin, which listens on a socket.
+fn encryption(cluster: &Cluster, findings: &mut Findings<'_>) {
     let encryption = &cluster.spec.etcd_encryption;
     if encryption.len() > 1 {
         findings.error(
@@ -39,14 +44,58 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
         );
     }
     for (index, entry) in encryption.iter().enumerate() {
-        let providers = entry.get("providers").and_then(serde_json::Value::as_array).map_or(0, Vec::len);
-        if providers != 1 {
+        let at = path::item("spec.etcdEncryption", index);
+        let providers = path::join(&at, "providers");
+        if entry.providers.len() != 1 {
             findings.error(
                 "etcd-encryption",
-                &path::join(&path::item("spec.etcdEncryption", index), "providers"),
-                format!("an encryption has one provider, and here are {providers}"),
+                &providers,
+                format!("an encryption has one provider, and here are {}", entry.providers.len()),
                 "name exactly one `kms` provider",
             );
         }
+        if entry.resources.is_empty() {
+            findings.error(
+                "etcd-encryption",
+                &path::join(&at, "resources"),
+                "the encryption does not say what is encrypted",
+                "list resources, for example `resources: [secrets]`",
+            );
+        }
+        for (which, provider) in entry.providers.iter().enumerate() {
+            kms(provider.kms.as_ref(), &path::join(&path::item(&providers, which), "kms"), findings);
+        }
+    }
+}
+
+fn kms(kms: Option<&Kms>, at: &str, findings: &mut Findings<'_>) {
+    let Some(kms) = kms else {
+        findings.error(
+            "etcd-encryption",
+            at,
+            "the provider has no KMS plugin",
+            "add `kms: {name: …, socketListenAddress: unix:///…}`",
+        );
+        return;
+    };
+    if kms.name.is_empty() {
+        findings.error("etcd-encryption", &path::join(at, "name"), "the KMS plugin has no name", "name it");
+    }
+    let socket = kms.socket_listen_address.as_str();
+    if !socket.strip_prefix("unix://").is_some_and(|path| path.starts_with(['/', '@'])) {
+        findings.error(
+            "etcd-encryption",
+            &path::join(at, "socketListenAddress"),
+            format!("`{socket}` is not the address of a socket"),
+            "write `unix://` and the absolute path of the socket",
+        );
+    }
+    if let Some(text) = kms.timeout.as_deref().filter(|t| !go_seconds(t).is_some_and(|seconds| seconds > 0.0)) {
+        findings.error(
+            "duration",
+            &path::join(at, "timeout"),
+            format!("`{text}` is not a duration"),
+            "write it with a unit, for example `3s`",
+        );
     }
 }

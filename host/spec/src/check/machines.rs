@@ -18,11 +18,11 @@ pub(super) fn check(spec: &DefaultedSpec, provider: &Description, findings: &mut
             format!("{title} does not say what its machines are like"),
             format!("add `machineGroupRef: {{kind: {}, name: …}}`", machines.first().copied().unwrap_or("KIND")),
         ),
-        Some(reference) if !provider.machine_documents => findings.error(
-            "machine-ref-not-allowed",
+        Some(reference) if !provider.machine_documents => findings.warning(
+            "machine-ref-unused",
             at,
             format!(
-                "{} has no documents for machines, and here is `{} {}`",
+                "{} has no documents for machines, and `{} {}` is not used",
                 provider.title, reference.kind, reference.name
             ),
             "remove `machineGroupRef`",

@@ -2,6 +2,7 @@
 
 mod control_plane;
 mod etcd;
+mod gitops;
 mod kubelet;
 mod machines;
 mod names;
@@ -49,6 +50,7 @@ pub(crate) fn all(spec: &DefaultedSpec, provider: &Description, release: &Releas
     machines::check(spec, provider, &mut findings);
     network::cni_of_provider(cluster, provider, &mut findings);
     references::check(spec, provider, &mut findings);
+    gitops::check(spec, &mut findings);
     release::check(cluster, release, &mut findings);
     findings.found
 }

@@ -1,6 +1,6 @@
 //! Names: of the cluster and its worker node groups, of labels and taints.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::Findings;
 use crate::cluster::{Cluster, Taint};
@@ -78,12 +78,12 @@ pub(super) fn labels(labels: &BTreeMap<String, String>, at: &str, findings: &mut
 }
 
 pub(super) fn taints(taints: &[Taint], at: &str, findings: &mut Findings<'_>) {
+    let mut seen = HashSet::new();
     for (index, taint) in taints.iter().enumerate() {
         let here = path::item(at, index);
         key_rule(&taint.key, "a taint", &path::join(&here, "key"), findings);
         value_rule(&taint.value, "taint", &taint.key, &path::join(&here, "value"), findings);
-        let again = taints.iter().take(index).any(|t| t.key == taint.key && t.effect == taint.effect);
-        if again {
+        if !seen.insert((&taint.key, &taint.effect)) {
             findings.error(
                 "taint-twice",
                 &here,

@@ -1,22 +1,25 @@
 //! How documents hang together: identity providers, GitOps, namespaces, and documents nobody asked for.
 
+use std::collections::HashSet;
+
 use super::Findings;
 use crate::cluster::{self, Cluster, Ref};
 use crate::defaulted::DefaultedSpec;
 use crate::finding::Finding;
 use crate::provider::Description;
-use crate::{path, schema, suggest};
+use crate::{path, suggest};
 
-const IDENTITY: [&str; 2] = ["OIDCConfig", "AWSIamConfig"];
-const GITOPS: [&str; 2] = ["GitOpsConfig", "FluxConfig"];
+const IDENTITY: [&str; 2] = [cluster::OIDC_KIND, cluster::AWS_IAM_KIND];
+const GITOPS: [&str; 2] = [cluster::GITOPS_KIND, cluster::FLUX_KIND];
 
 /// Kinds of references that belong to the host.
 pub(super) fn kinds(cluster: &Cluster, findings: &mut Findings<'_>) {
     let identities = &cluster.spec.identity_provider_refs;
+    let mut seen = HashSet::new();
     for (index, reference) in identities.iter().enumerate() {
         let at = path::item("spec.identityProviderRefs", index);
         kind(reference, &IDENTITY, &at, findings);
-        if identities.iter().take(index).any(|other| other.kind == reference.kind) {
+        if !seen.insert(&reference.kind) {
             findings.error(
                 "identity-twice",
                 &at,
@@ -58,17 +61,22 @@ pub(super) fn check(spec: &DefaultedSpec, provider: &Description, findings: &mut
             );
         }
     }
-    for document in spec.documents() {
+    for document in spec.documents().iter().filter(|d| d.kind != cluster::KIND) {
         let own = document.reference();
-        if document.kind == cluster::KIND {
+        let claim = provider.claim(&document.kind);
+        let host = cluster::HOST_KINDS.contains(&document.kind.as_str());
+        if claim.is_none() && !host {
+            findings.found.push(unknown_kind(document.group(), &own, provider));
             continue;
         }
-        if document.kind == cluster::OIDC_KIND {
-            findings.found.extend(schema::findings(&own, &document.body, &cluster::schema::oidc()));
+        let used = if host { cluster.refers_to(&document.kind, &document.name) } else { spec.is_used(document) };
+        if !used {
+            let message = format!("nothing refers to `{own}`, and it is left out");
+            let finding = Finding::warning("document-unused", message);
+            findings.found.push(finding.at(&own, "metadata.name").remedy("remove it, or refer to it"));
+            continue;
         }
-        let host = cluster::HOST_KINDS.contains(&document.kind.as_str());
-        let claim = provider.claim(&document.kind);
-        if document.namespace != cluster.namespace && (host || claim.is_some()) {
+        if document.namespace != cluster.namespace {
             let message = format!(
                 "`{own}` is in the namespace `{}` and the Cluster in `{}`",
                 document.namespace, cluster.namespace
@@ -79,32 +87,17 @@ pub(super) fn check(spec: &DefaultedSpec, provider: &Description, findings: &mut
                     .remedy("put all documents of a cluster into the same namespace, or leave it out everywhere"),
             );
         }
-        if let Some(claim) = claim {
-            if !claim.api_versions.contains(&document.api_version) {
-                let all = suggest::list(claim.api_versions.iter().map(String::as_str)).unwrap_or_default();
-                let message = format!("`{}` is not an API version of `{}`", document.api_version, document.kind);
-                let finding = Finding::error("api-version", message);
-                findings.found.push(finding.at(&own, "apiVersion").remedy(format!("use {all}")));
-            }
-            if !spec.is_used(document) {
-                let message = format!("nothing refers to `{own}`, and it is left out");
-                let finding = Finding::warning("document-unused", message);
-                findings.found.push(finding.at(&own, "metadata.name").remedy("remove it, or refer to it"));
-            }
-        } else if host {
-            let used = cluster.spec.identity_provider_refs.iter().chain(&cluster.spec.git_ops_ref);
-            if !used.into_iter().any(|r| r.kind == document.kind && r.name == document.name) {
-                let message = format!("nothing refers to `{own}`, and it is left out");
-                let finding = Finding::warning("document-unused", message);
-                findings.found.push(finding.at(&own, "metadata.name").remedy("remove it, or refer to it"));
-            }
-        } else {
-            findings.found.push(unknown_kind(document.group(), &own, provider));
+        if let Some(claim) = claim.filter(|claim| !claim.api_versions.contains(&document.api_version)) {
+            let all = suggest::list(claim.api_versions.iter().map(String::as_str)).unwrap_or_default();
+            let message = format!("`{}` is not an API version of `{}`", document.api_version, document.kind);
+            let finding = Finding::error("api-version", message);
+            findings.found.push(finding.at(&own, "apiVersion").remedy(format!("use {all}")));
         }
     }
 }
 
-/// A kind of EKS Anywhere that nobody here understands is a mistake; what is not EKS Anywhere's is not kedge's business.
+/// Documents that nobody here understands are left alone, as EKS Anywhere does; which is a mistake where the kind is its
+/// own, and so it is said.
 fn unknown_kind(group: &str, own: &crate::ObjectRef, provider: &Description) -> Finding {
     if group != cluster::GROUP {
         let message = format!("`{own}` is not part of a cluster spec, and it is left alone");
@@ -115,7 +108,7 @@ fn unknown_kind(group: &str, own: &crate::ObjectRef, provider: &Description) -> 
         || format!("remove it: {} has no such kind", provider.title),
         |near| format!("did you mean `{near}`?"),
     );
-    Finding::error("unknown-kind", format!("nobody here understands the kind `{}`", own.kind))
+    Finding::warning("unknown-kind", format!("no plugin here claims the kind `{}`, and `{own}` is left out", own.kind))
         .at(own, "kind")
         .remedy(remedy)
 }

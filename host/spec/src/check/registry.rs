@@ -27,8 +27,8 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
     if let Some(packages) = &cluster.spec.packages
         && !cluster.is_self_managed()
     {
-        for field in ["controller", "cronjob"] {
-            if packages.get(field).is_some_and(|v| !v.is_null()) {
+        for (field, set) in [("controller", packages.controller.is_some()), ("cronjob", packages.cron_job.is_some())] {
+            if set {
                 findings.error(
                     "packages",
                     &path::join("spec.packages", field),
@@ -50,8 +50,12 @@ fn proxy(proxy: &ProxyConfiguration, findings: &mut Findings<'_>) {
             findings.error("proxy-missing", &here, format!("`{field}` is missing"), example);
             continue;
         }
-        let rest = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://")).unwrap_or(value);
-        let rest = rest.strip_suffix('/').unwrap_or(rest);
+        let url = value.strip_prefix("http://").or_else(|| value.strip_prefix("https://"));
+        // Of a URL the part between the user's name and the path.
+        let rest = url.map_or(value.as_str(), |rest| {
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            authority.rsplit_once('@').map_or(authority, |(_, host)| host)
+        });
         match rest.rsplit_once(':') {
             None => findings.error("proxy-malformed", &here, format!("`{value}` has no port"), example),
             Some((host, port)) => {
@@ -109,7 +113,7 @@ fn mirror(mirror: &RegistryMirrorConfiguration, findings: &mut Findings<'_>) {
                 "set `registry`, for example to `public.ecr.aws`",
             );
         }
-        if namespace.registry.contains(".dkr.ecr.") {
+        if namespace.registry.contains(".dkr.ecr.") && namespace.registry.contains(".amazonaws.com") {
             packages += 1;
             if packages > 1 {
                 findings.error(
@@ -126,21 +130,18 @@ fn mirror(mirror: &RegistryMirrorConfiguration, findings: &mut Findings<'_>) {
     }
 }
 
-/// PEM with at least one certificate whose content is base64.
+/// PEM with certificates, and nothing that looks like one and is none.
 fn certificate(content: &str, at: &str, findings: &mut Findings<'_>) {
-    use base64::Engine as _;
-    let body = content
-        .split_once("-----BEGIN CERTIFICATE-----")
-        .and_then(|(_, rest)| rest.split_once("-----END CERTIFICATE-----"))
-        .map(|(body, _)| body.split_whitespace().collect::<String>());
-    let readable = body.is_some_and(|body| {
-        base64::engine::general_purpose::STANDARD.decode(body).is_ok_and(|der| der.first() == Some(&0x30))
-    });
-    if !readable {
+    let why = if content.contains("-----BEGIN CERTIFICATE-----") {
+        x509_cert::Certificate::load_pem_chain(content.as_bytes()).err().map(|error| error.to_string())
+    } else {
+        Some("it holds no certificate".to_owned())
+    };
+    if let Some(why) = why {
         findings.error(
             "mirror-certificate",
             at,
-            "this is not a certificate in PEM form",
+            format!("this is not a certificate in PEM form: {why}"),
             "paste the whole certificate as a block (`caCertContent: |`), from `-----BEGIN CERTIFICATE-----` to `-----END CERTIFICATE-----`",
         );
     }

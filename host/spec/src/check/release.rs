@@ -48,7 +48,7 @@ pub(super) fn versions(cluster: &Cluster, findings: &mut Findings<'_>) {
             );
         }
         let number = text.strip_prefix('v').unwrap_or(text);
-        if !text.starts_with('v') || semver::Version::parse(number).is_err() {
+        if semver::Version::parse(number).is_err() {
             findings.error(
                 "eksa-version",
                 "spec.eksaVersion",

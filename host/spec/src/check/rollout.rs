@@ -26,6 +26,14 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
         let at = path::join(&worker(index), "upgradeRolloutStrategy");
         if let Some(strategy) = &group.upgrade_rollout_strategy {
             kind(strategy, &at, findings);
+            if strategy.kind == "RollingUpdate" && strategy.rolling_update.is_none() {
+                findings.error(
+                    "rollout",
+                    &path::join(&at, "rollingUpdate"),
+                    "`RollingUpdate` needs to know how many nodes there may be more or fewer meanwhile",
+                    "add `rollingUpdate: {maxSurge: 1, maxUnavailable: 0}`",
+                );
+            }
             if let Some(update) = &strategy.rolling_update {
                 let fewer = update.max_unavailable.unwrap_or_default();
                 if update.max_surge < 0 || fewer < 0 {
@@ -59,13 +67,13 @@ fn kind(strategy: &UpgradeRolloutStrategy, at: &str, findings: &mut Findings<'_>
             "`InPlace` works on bare metal alone",
             "use `RollingUpdate`",
         ),
-        "RollingUpdate" if strategy.rolling_update.is_none() => findings.error(
-            "rollout",
-            &path::join(at, "rollingUpdate"),
-            "`RollingUpdate` needs to know how many nodes there may be more or fewer meanwhile",
-            "add `rollingUpdate: {maxSurge: 1}`",
+        "RollingUpdate" => {}
+        _ => findings.error(
+            "rollout-type",
+            &path::join(at, "type"),
+            "the rollout strategy does not say which one it is",
+            "add `type: RollingUpdate`",
         ),
-        _ => {}
     }
 }
 

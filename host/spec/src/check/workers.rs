@@ -1,5 +1,7 @@
 //! Worker node groups.
 
+use std::collections::HashSet;
+
 use super::{Findings, names, worker, worker_title};
 use crate::cluster::{Cluster, WorkerNodeGroupConfiguration};
 use crate::path;
@@ -18,8 +20,9 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
         );
         return;
     }
+    let mut seen = HashSet::new();
     for (index, group) in groups.iter().enumerate() {
-        name(groups, index, group, findings);
+        name(!seen.insert(group.name.as_str()), index, group, findings);
         count(index, group, findings);
         names::labels(&group.labels, &path::join(&worker(index), "labels"), findings);
         names::taints(&group.taints, &path::join(&worker(index), "taints"), findings);
@@ -36,12 +39,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
     }
 }
 
-fn name(
-    groups: &[WorkerNodeGroupConfiguration],
-    index: usize,
-    group: &WorkerNodeGroupConfiguration,
-    findings: &mut Findings<'_>,
-) {
+fn name(again: bool, index: usize, group: &WorkerNodeGroupConfiguration, findings: &mut Findings<'_>) {
     let at = path::join(&worker(index), "name");
     if group.name.is_empty() {
         findings.error(
@@ -60,7 +58,7 @@ fn name(
             format!("use lower-case letters, digits and dashes, at most {GROUP_NAME}, starting and ending with a letter or digit"),
         );
     }
-    if groups.iter().take(index).any(|other| other.name == group.name) {
+    if again {
         findings.error(
             "worker-name-twice",
             &at,

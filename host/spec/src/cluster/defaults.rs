@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::{AWS_IAM_KIND, AWS_PARTITION, FLUX_KIND, FLUX_NAMESPACE, GIT_BRANCH, GITOPS_KIND, SSH_KEY_ALGORITHM};
 use crate::finding::ObjectRef;
 use crate::provider::Change;
 
@@ -24,6 +25,10 @@ pub(crate) fn apply(body: &mut Value, cluster: &ObjectRef, eksa_version: Option<
         }
         set.change("spec.managementCluster.name", "a cluster that names no management cluster manages itself");
     }
+    // Beside a version it is an error, for which it stays.
+    if text(spec.get("eksaVersion")).is_empty() && spec.shift_remove("bundlesRef").is_some() {
+        set.change("spec.bundlesRef", "the release in use has its own bundles");
+    }
     if let Some(version) = eksa_version
         && !spec.contains_key("bundlesRef")
     {
@@ -37,6 +42,41 @@ pub(crate) fn apply(body: &mut Value, cluster: &ObjectRef, eksa_version: Option<
             };
             set.change("spec.eksaVersion", &reason);
         }
+    }
+    set.changes
+}
+
+/// Completes the body of a document of another of the host's kinds, and says what it set. `manager` is the name of the
+/// cluster that manages the spec's: the folder of a repository is called after it.
+pub(crate) fn apply_to_host_kinds(body: &mut Value, document: &ObjectRef, manager: &str) -> Vec<Change> {
+    let mut set = Set { cluster: document, changes: Vec::new() };
+    let folder = format!("clusters/{manager}");
+    let usual: &[(&str, &str)] = match document.kind.as_str() {
+        AWS_IAM_KIND => &[("partition", AWS_PARTITION)],
+        FLUX_KIND => {
+            &[("systemNamespace", FLUX_NAMESPACE), ("branch", GIT_BRANCH), ("clusterConfigPath", folder.as_str())]
+        }
+        GITOPS_KIND => {
+            &[("fluxSystemNamespace", FLUX_NAMESPACE), ("branch", GIT_BRANCH), ("clusterConfigPath", folder.as_str())]
+        }
+        _ => return Vec::new(),
+    };
+    let at = if document.kind == GITOPS_KIND { "spec.flux.github" } else { "spec" };
+    let pointer = format!("/{}", at.replace('.', "/"));
+    if let Some(fields) = body.pointer_mut(&pointer).and_then(Value::as_object_mut) {
+        for (field, value) in usual {
+            if text(fields.get(*field)).is_empty() {
+                fields.insert((*field).to_owned(), json!(value));
+                set.change(&format!("{at}.{field}"), &format!("the usual value is {value}"));
+            }
+        }
+    }
+    if document.kind == FLUX_KIND
+        && let Some(git) = body.pointer_mut("/spec/git").and_then(Value::as_object_mut)
+        && text(git.get("sshKeyAlgorithm")).is_empty()
+    {
+        git.insert("sshKeyAlgorithm".to_owned(), json!(SSH_KEY_ALGORITHM));
+        set.change("spec.git.sshKeyAlgorithm", &format!("keys are {SSH_KEY_ALGORITHM} unless it says otherwise"));
     }
     set.changes
 }
@@ -82,12 +122,17 @@ impl Set<'_> {
             return;
         };
         let name = text(network.get("cni")).to_owned();
-        if matches!(name.as_str(), "cilium" | "kindnetd") && !network.contains_key("cniConfig") {
+        let plugin = match name.as_str() {
+            "cilium" | "cilium-enterprise" => "cilium",
+            "kindnetd" => "kindnetd",
+            _ => return,
+        };
+        if !network.contains_key("cniConfig") {
             network.remove("cni");
-            network.insert("cniConfig".to_owned(), json!({ name.as_str(): {} }));
+            network.insert("cniConfig".to_owned(), json!({ plugin: {} }));
             self.change(
                 "spec.clusterNetwork.cniConfig",
-                &format!("`cni: {name}` is the old form of `cniConfig: {{{name}: {{}}}}`"),
+                &format!("`cni: {name}` is the old form of `cniConfig: {{{plugin}: {{}}}}`"),
             );
         }
     }
@@ -132,6 +177,33 @@ fn text(value: Option<&Value>) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn other_kinds_are_completed_too() {
+        for (kind, before, after) in [
+            ("AWSIamConfig", json!({}), json!({"partition": "aws"})),
+            (
+                "FluxConfig",
+                json!({"branch": "b", "git": {"repositoryUrl": "ssh://x"}}),
+                json!({"branch": "b", "git": {"repositoryUrl": "ssh://x", "sshKeyAlgorithm": "ecdsa"},
+                    "systemNamespace": "flux-system", "clusterConfigPath": "clusters/mgmt"}),
+            ),
+            (
+                "GitOpsConfig",
+                json!({"flux": {"github": {"owner": "o"}}}),
+                json!({"flux": {"github": {"owner": "o", "fluxSystemNamespace": "flux-system", "branch": "main",
+                    "clusterConfigPath": "clusters/mgmt"}}}),
+            ),
+            ("OIDCConfig", json!({}), json!({})),
+        ] {
+            let mut body = json!({"spec": before});
+            let reference = ObjectRef::new(kind, "x");
+            let changes = apply_to_host_kinds(&mut body, &reference, "mgmt");
+            assert_eq!(body, json!({"spec": after}), "{kind}");
+            assert_eq!(changes.is_empty(), kind == "OIDCConfig", "{kind}");
+            assert!(apply_to_host_kinds(&mut body, &reference, "mgmt").is_empty(), "{kind}");
+        }
+    }
 
     #[test]
     fn what_is_missing_is_set_and_said() {

@@ -8,16 +8,27 @@ pub fn schema() -> Value {
     serde_json::from_str(include_str!("schema.json")).unwrap_or_default()
 }
 
-/// The schema of the kind `OIDCConfig`.
-pub fn oidc() -> Value {
-    serde_json::from_str(include_str!("oidc.schema.json")).unwrap_or_default()
+/// The schema of one of the host's kinds: of `Cluster`, or of one of [`HOST_KINDS`](super::HOST_KINDS).
+pub fn of(kind: &str) -> Option<Value> {
+    let text = match kind {
+        super::KIND => return Some(schema()),
+        super::OIDC_KIND => include_str!("oidc.schema.json"),
+        super::AWS_IAM_KIND => include_str!("aws-iam.schema.json"),
+        super::FLUX_KIND => include_str!("flux.schema.json"),
+        super::GITOPS_KIND => include_str!("gitops.schema.json"),
+        _ => return None,
+    };
+    serde_json::from_str(text).ok()
 }
 
 #[cfg(test)]
 mod tests {
     #[test]
-    fn the_schema_is_json() {
-        assert!(super::oidc().pointer("/properties/spec/properties/issuerUrl").is_some());
-        assert!(super::schema().pointer("/properties/spec/properties/kubernetesVersion").is_some());
+    fn every_kind_of_the_host_has_a_schema() {
+        for kind in super::super::HOST_KINDS.into_iter().chain([super::super::KIND]) {
+            let schema = super::of(kind).unwrap();
+            assert!(schema.pointer("/properties/spec/properties").is_some(), "{kind}");
+        }
+        assert!(super::of("Namespace").is_none());
     }
 }

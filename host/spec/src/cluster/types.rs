@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{ClusterNetwork, ProxyConfiguration, RegistryMirrorConfiguration};
+use super::{ClusterNetwork, EtcdEncryption, PackageConfiguration, ProxyConfiguration, RegistryMirrorConfiguration};
 use crate::version::KubernetesVersion;
 
 /// A cluster as its spec describes it, after defaults.
@@ -27,6 +27,12 @@ impl Cluster {
     /// Whether the cluster manages itself: `spec.managementCluster.name` is its own name or absent.
     pub fn is_self_managed(&self) -> bool {
         self.spec.management_cluster.name.is_empty() || self.spec.management_cluster.name == self.name
+    }
+
+    /// Whether an identity provider or the GitOps repository of the cluster is described by this document.
+    pub fn refers_to(&self, kind: &str, name: &str) -> bool {
+        let mut references = self.spec.identity_provider_refs.iter().chain(&self.spec.git_ops_ref);
+        references.any(|r| r.kind == kind && r.name == name)
     }
 
     /// The Kubernetes version of a worker node group: its own, or the cluster's.
@@ -71,10 +77,10 @@ pub struct ClusterSpec {
     pub pod_iam_config: Option<PodIamConfig>,
     /// Curated packages.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub packages: Option<Value>,
+    pub packages: Option<PackageConfiguration>,
     /// The bundles to use, by reference (deprecated upstream).
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub bundles_ref: Option<Value>,
+    pub bundles_ref: Option<BundlesRef>,
     /// The EKS Anywhere version, `vX.Y.Z`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub eksa_version: Option<String>,
@@ -83,10 +89,22 @@ pub struct ClusterSpec {
     pub machine_health_check: Option<MachineHealthCheck>,
     /// Encryption of etcd's content.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub etcd_encryption: Vec<Value>,
+    pub etcd_encryption: Vec<EtcdEncryption>,
     /// The licence for extended support.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub license_token: Option<String>,
+}
+
+/// A `Bundles` object: what picked the release before `eksaVersion` did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BundlesRef {
+    /// Its API version.
+    pub api_version: String,
+    /// Its `metadata.name`.
+    pub name: String,
+    /// Its namespace.
+    pub namespace: String,
 }
 
 /// Kind and name of another document.

@@ -1,6 +1,6 @@
 //! Trees from the parser's events.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span as Range, Tag};
 
@@ -8,8 +8,18 @@ use super::split::Chunk;
 use super::{Entry, Flaw, Limits, Node, NodeKind, scalar};
 use crate::source::Span;
 
-/// Reads the documents of a chunk. Stops at the first flaw of its syntax, goes on after any other.
-pub(super) fn documents(chunk: &Chunk<'_>, limits: Limits, documents: &mut Vec<Node>, flaws: &mut Vec<Flaw>) {
+/// How many bytes of a text count as one value when it is copied.
+const TEXT_UNIT: usize = 64;
+
+/// Reads the documents of a chunk. Stops at the first flaw of its syntax, goes on after any other. `left` is how many
+/// values may still come.
+pub(super) fn documents(
+    chunk: &Chunk<'_>,
+    limits: Limits,
+    left: &mut usize,
+    documents: &mut Vec<Node>,
+    flaws: &mut Vec<Flaw>,
+) {
     if let Some(flaw) = unprintable(chunk) {
         flaws.push(flaw);
         return;
@@ -33,6 +43,10 @@ pub(super) fn documents(chunk: &Chunk<'_>, limits: Limits, documents: &mut Vec<N
             builder.flaws.push(*flaw);
             break;
         }
+        *left = left.saturating_sub(1);
+        if *left == 0 || builder.flaws.len() > limits.flaws || builder.finished.len() > limits.documents {
+            break;
+        }
     }
     documents.append(&mut builder.finished);
     flaws.append(&mut builder.flaws);
@@ -47,7 +61,8 @@ enum Frame {
     },
     Mapping {
         entries: Vec<Entry>,
-        seen: HashMap<String, Span>,
+        /// Where each key stands: in the file, and among the entries.
+        seen: HashMap<String, (Span, usize)>,
         merges: Vec<Node>,
         key: Option<Key>,
         start: Range,
@@ -167,6 +182,7 @@ impl Builder<'_> {
     /// Puts a finished node where it belongs.
     fn complete(&mut self, node: Node, anchor: usize) -> Step {
         if anchor > 0 {
+            self.expand(node.measure(TEXT_UNIT).0, node.span)?;
             self.anchors.insert(anchor, node.clone());
         }
         let plain = std::mem::take(&mut self.plain);
@@ -195,13 +211,17 @@ impl Builder<'_> {
                     return Ok(());
                 }
                 Some(Key::Text(text, key_span)) => {
-                    if let Some(first) = seen.get(&text) {
+                    if let Some((first, at)) = seen.get(&text) {
                         let message = format!("the key `{text}` stands here a second time");
                         let mut flaw = Flaw::new("duplicate-key", message, "keep one of the two", key_span);
                         flaw.related = Some((*first, "first here".to_owned()));
                         self.flaws.push(flaw);
+                        // Where that is no error, the last one counts.
+                        if let Some(entry) = entries.get_mut(*at) {
+                            *entry = Entry { key: text, key_span, value: node };
+                        }
                     } else {
-                        seen.insert(text.clone(), key_span);
+                        seen.insert(text.clone(), (key_span, entries.len()));
                         entries.push(Entry { key: text, key_span, value: node });
                     }
                     return Ok(());
@@ -220,7 +240,7 @@ impl Builder<'_> {
                 span,
             ));
         };
-        let (size, depth) = node.measure();
+        let (size, depth) = node.measure(TEXT_UNIT);
         self.expand(size, span)?;
         if self.frames.len() + depth > self.limits.depth {
             let message = format!("with its aliases the document nests deeper than {} levels", self.limits.depth);
@@ -235,7 +255,8 @@ impl Builder<'_> {
     fn expand(&mut self, size: usize, span: Span) -> Step {
         self.expanded = self.expanded.saturating_add(size);
         if self.expanded > self.limits.expanded {
-            let message = format!("aliases blow the document up by more than {} values", self.limits.expanded);
+            let message =
+                format!("anchors and aliases blow the document up by more than {} values", self.limits.expanded);
             return Err(stop("alias-budget", message, "write the values out instead of using aliases", span));
         }
         Ok(())
@@ -259,11 +280,8 @@ impl Builder<'_> {
                     continue;
                 };
                 self.expand(more.len(), source.span)?;
-                for entry in more {
-                    if !entries.iter().any(|e| e.key == entry.key) {
-                        entries.push(entry);
-                    }
-                }
+                let mut own: HashSet<String> = entries.iter().map(|e| e.key.clone()).collect();
+                entries.extend(more.into_iter().filter(|entry| own.insert(entry.key.clone())));
             }
         }
         Ok(())

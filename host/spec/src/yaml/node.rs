@@ -40,19 +40,15 @@ impl Node {
         entries.iter().find(|e| e.key == key).or_else(|| entries.iter().find(|e| e.key.eq_ignore_ascii_case(key)))
     }
 
-    pub(crate) fn text(&self) -> Option<&str> {
-        match &self.kind {
-            NodeKind::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-
-    /// How many nodes it has and how deep they nest, itself included.
-    pub(crate) fn measure(&self) -> (usize, usize) {
+    /// How many nodes it has and how deep they nest, itself included. A text counts once more for each `unit` bytes.
+    pub(crate) fn measure(&self, unit: usize) -> (usize, usize) {
         let mut size = 1;
         let mut depth = 0;
+        if let NodeKind::Text(text) | NodeKind::Number(_, text) = &self.kind {
+            size += text.len() / unit;
+        }
         let mut add = |child: &Node| {
-            let (s, d) = child.measure();
+            let (s, d) = child.measure(unit);
             size += s;
             depth = depth.max(d);
         };

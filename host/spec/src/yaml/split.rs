@@ -57,7 +57,7 @@ impl Chunk<'_> {
 }
 
 /// Cuts at every line that starts a document. `---` at the start of a line is always one, whatever stands around it.
-pub(super) fn chunks(text: &str) -> Vec<Chunk<'_>> {
+pub(super) fn chunks(text: &str) -> impl Iterator<Item = Chunk<'_>> {
     let bom = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     let mut cuts = vec![bom];
     let mut at = bom;
@@ -85,13 +85,11 @@ pub(super) fn chunks(text: &str) -> Vec<Chunk<'_>> {
         at += line.len();
     }
     cuts.push(text.len());
-    cuts.windows(2)
-        .filter_map(|pair| {
-            let [start, end] = pair else { return None };
-            let piece = text.get(*start..*end)?;
-            (!is_blank(piece)).then(|| chunk(text, piece, *start))
-        })
-        .collect()
+    (1..cuts.len()).filter_map(move |end| {
+        let (start, end) = (*cuts.get(end - 1)?, *cuts.get(end)?);
+        let piece = text.get(start..end)?;
+        (!is_blank(piece)).then(|| chunk(text, piece, start))
+    })
 }
 
 /// Whether nothing but comments, blank lines and document markers stands there.

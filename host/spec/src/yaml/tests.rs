@@ -102,6 +102,17 @@ fn bombs_are_refused() {
     }
     assert_eq!(codes(&bomb).first().map(|(c, _)| c.as_str()), Some("alias-budget"));
     assert_eq!(codes(&"[".repeat(5000)).first().map(|(c, _)| c.as_str()), Some("nested-too-deep"));
+    // A long text is as good a bomb as many short ones, by its aliases or by the copies that nested anchors take.
+    let long = "x".repeat(1 << 20);
+    assert_eq!(codes(&format!("a: &a {long}\nb: [*a, *a]\n")).first().map(|(c, _)| c.as_str()), Some("alias-budget"));
+    let nested: String = (0..50).map(|n| format!("&n{n} [")).collect();
+    assert_eq!(codes(&format!("{nested}{long}")).first().map(|(c, _)| c.as_str()), Some("alias-budget"));
+    let many = "x\n---\n".repeat(20_000);
+    let found = codes(&many);
+    assert_eq!((found.len(), found.first().map(|(c, _)| c.as_str())), (1, Some("file-too-large")));
+    let wrong = "a: 1\na: 2\n---\n".repeat(5_000);
+    assert!(codes(&wrong).len() <= SPEC.flaws + 1);
+    assert_eq!(codes(&"- a\n".repeat(500_000)).first().map(|(c, _)| c.as_str()), Some("file-too-large"));
     let mut block = String::new();
     for depth in 0..100 {
         let _ = writeln!(block, "{}a:", "  ".repeat(depth));

@@ -4,14 +4,16 @@ use std::collections::BTreeMap;
 
 use kedge_plugin::{Plugin, PluginError};
 use kedge_spec::provider::ProviderCommand;
+use kedge_spec::published;
 use kedge_spec::release::Release;
 
 use super::provider::{Given, commands_of};
 use crate::error::WorkflowError;
 use crate::fetch::Fetcher;
-use crate::load::{bundles, catalog, plugin_error};
+use crate::load::{catalog, plugin_error};
 use crate::options::Options;
 use crate::outcome::GenerateOutcome;
+use crate::release::bundles;
 
 /// The longest name that EKS Anywhere takes.
 const LONGEST_NAME: usize = 35;
@@ -32,12 +34,12 @@ pub async fn generate(
         given.arguments.push(("name".to_owned(), name.to_owned()));
         given.arguments.push(("kubernetes-version".to_owned(), newest(options).await?));
         let answer = commands_of(options, provider).await?.run(options, COMMAND, &given).await?;
-        return Ok(GenerateOutcome { yaml: answer.text });
+        return Ok(GenerateOutcome { yaml: for_editors(&answer.text) });
     }
     let plugin = plugin_named(options, provider).await?;
     let settings = [("kubernetes-version".to_owned(), newest(options).await?)];
     let yaml = plugin.generate(name, &settings).await.map_err(|e| plugin_error(provider, e))?;
-    Ok(GenerateOutcome { yaml })
+    Ok(GenerateOutcome { yaml: for_editors(&yaml) })
 }
 
 /// What a provider's own arguments for a new spec are; nothing if it has none.
@@ -63,10 +65,26 @@ pub(crate) async fn plugin_named(options: &Options, provider: &str) -> Result<Pl
 
 /// The newest Kubernetes version of the release.
 async fn newest(options: &Options) -> Result<String, WorkflowError> {
-    let fetcher = Fetcher::new(options.embedded.clone(), options.cache.clone(), options.interrupt.clone());
-    let (address, bundles) = bundles(&fetcher, &options.release, false).await?;
-    let release = Release::from_parts(&bundles, &address, BTreeMap::new())?;
+    let found = bundles(&Fetcher::for_options(options), &options.release, None, false).await?;
+    let release = Release::from_parts(&found.text, &found.address, BTreeMap::new())?;
     Ok(release.default_kubernetes_version().to_string())
+}
+
+/// The same with the line in each document that editors look for, and at the top how they come by the schema.
+fn for_editors(yaml: &str) -> String {
+    let line = published::editor_line();
+    let file = published::FILE_NAME;
+    let help = format!("# `kedge schema > {file}` puts beside this file what editors need to complete and check it.");
+    let mut lines = vec![line.as_str(), help.as_str()];
+    for part in yaml.lines() {
+        lines.push(part);
+        if part == "---" {
+            lines.push(&line);
+        }
+    }
+    let mut text = lines.join("\n");
+    text.push('\n');
+    text
 }
 
 fn check_name(name: &str) -> Result<(), WorkflowError> {

@@ -3,17 +3,21 @@
 mod create;
 mod delete;
 mod describe;
+mod diff;
 mod generate;
 mod offline;
 mod provider;
+mod schema;
 
 pub use create::create;
 pub use delete::delete;
 pub(crate) use describe::conditions;
 pub use describe::{describe, get_clusters};
+pub use diff::{Against, diff};
 pub use generate::{generate, generate_arguments};
-pub use offline::{preflight, render, validate};
+pub use offline::{explain, preflight, render, validate};
 pub use provider::{Given, ProviderCommands, Server, provider_commands};
+pub use schema::schema;
 
 use std::path::PathBuf;
 use std::sync::PoisonError;

@@ -56,6 +56,17 @@ fn failure_domain(document: &Document, path: &str, datacenter: &str, domain: &Fa
     for field in ["name", "computeCluster", "resourcePool", "datastore", "folder", "network"] {
         findings.take(document.required_str(&format!("{path}.{field}")));
     }
+    if !domain.network.is_empty() && !domain.network.starts_with('/') {
+        findings.push(
+            document
+                .error(
+                    &format!("{path}.network"),
+                    "path-relative",
+                    format!("A failure domain names its network by the whole path, and `{}` is none", domain.network),
+                )
+                .remedy(format!("Write `{}/{}`", paths::root(datacenter, Branch::Network), domain.network)),
+        );
+    }
     for (field, branch, given) in [
         ("network", Branch::Network, &domain.network),
         ("datastore", Branch::Datastore, &domain.datastore),
@@ -115,6 +126,13 @@ mod tests {
     fn a_network_of_another_datacenter_is_refused() {
         let text = edit(spec(), &[("network: sddc-cgw-network-1", "network: /Other/network/net")]);
         assert_eq!(codes(&text), ["path-outside spec.network"]);
+    }
+
+    #[test]
+    fn a_failure_domain_has_the_whole_path_of_its_network() {
+        let domain = "  failureDomains:\n  - name: a\n    computeCluster: c\n    resourcePool: p\n    datastore: d\n    folder: f\n    network: n\n";
+        let text = edit(spec(), &[("  insecure: false\n", &format!("  insecure: false\n{domain}"))]);
+        assert_eq!(codes(&text), ["path-relative spec.failureDomains[0].network"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use kedge_sdk::prelude::*;
 
 use super::hosts;
 use crate::MACHINE;
+use crate::schemas::bottlerocket_kubelet_settings;
 use crate::spec::{Machine, machine_ref};
 
 pub(super) fn check(documents: &Documents, machines: &[Machine], findings: &mut Findings) {
@@ -15,6 +16,7 @@ pub(super) fn check(documents: &Documents, machines: &[Machine], findings: &mut 
     same_os_with_etcd(&groups, machines, findings);
     networks_for_workers(&groups, machines, findings);
     failure_domains(documents, cluster, &groups, findings);
+    limits_of_bottlerocket(cluster, &groups, machines, findings);
     for machine in machines.iter().filter(|machine| !groups.iter().any(|group| names(group, machine))) {
         findings.push(
             Finding::warning("machine-unused", format!("No group of the Cluster uses {MACHINE} `{}`", machine.name))
@@ -92,6 +94,41 @@ fn networks_for_workers(groups: &[Group], machines: &[Machine], findings: &mut F
                 )
                 .at(machine_ref(&machine.name), "spec.networks")
                 .remedy("Give the workers a machine config of their own; others use the datacenter's network"),
+            );
+        }
+    }
+}
+
+/// What other operating systems can do and Bottlerocket can't.
+fn limits_of_bottlerocket(cluster: &Document, groups: &[Group], machines: &[Machine], findings: &mut Findings) {
+    let is_bottlerocket =
+        |group: &Group| machines.iter().any(|machine| names(group, machine) && machine.os_family == "bottlerocket");
+    let mine: Vec<&Group> = groups.iter().filter(|group| is_bottlerocket(group)).collect();
+    if mine.is_empty() {
+        return;
+    }
+    let path = "spec.registryMirrorConfiguration.insecureSkipVerify";
+    if cluster.at(path) == Some(&json!(true)) {
+        findings.push(
+            cluster.error(path, "mirror-insecure", "Bottlerocket checks the certificate of every registry").remedy(
+                "Set `insecureSkipVerify: false`, and `caCertContent` to the certificate that signed the mirror's",
+            ),
+        );
+    }
+    let known = bottlerocket_kubelet_settings();
+    for group in mine {
+        let path = format!("{}.kubeletConfiguration", group.path);
+        let settings = cluster.at(&path).and_then(Value::as_object);
+        for key in settings.into_iter().flat_map(serde_json::Map::keys) {
+            if matches!(key.as_str(), "kind" | "apiVersion") || known.iter().any(|name| name.eq_ignore_ascii_case(key))
+            {
+                continue;
+            }
+            let message = format!("Bottlerocket has no setting for `{key}` of the kubelet");
+            findings.push(
+                cluster
+                    .error(&format!("{path}.{key}"), "kubelet-not-for-bottlerocket", message)
+                    .remedy("Remove it, or use another operating system for these machines"),
             );
         }
     }

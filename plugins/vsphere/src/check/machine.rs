@@ -1,6 +1,7 @@
 //! One machine config.
 
 use kedge_sdk::prelude::*;
+use x509_cert::Certificate;
 
 use super::datacenter::under;
 use super::hosts;
@@ -140,9 +141,11 @@ fn host_os(document: &Document, read: &Machine, findings: &mut Findings) {
         if bundle.name.is_empty() {
             findings.push(document.missing(&format!("{path}.name")));
         }
-        if !bundle.data.contains("-----BEGIN CERTIFICATE-----") {
-            let message = format!("The bundle `{}` holds no certificate in PEM", bundle.name);
-            findings.push(document.error(&format!("{path}.data"), "certificate", message).remedy("Paste the PEM text"));
+        if let Err(why) = certificates(&bundle.data) {
+            let message = format!("The bundle `{}` can't be read: {why}", bundle.name);
+            findings.push(document.error(&format!("{path}.data"), "certificate", message).remedy(
+                "Paste all of it, from the first `-----BEGIN CERTIFICATE-----` to the last `-----END CERTIFICATE-----`",
+            ));
         }
     }
     if read.bottlerocket.is_some() {
@@ -151,6 +154,14 @@ fn host_os(document: &Document, read: &Machine, findings: &mut Findings) {
         }
         bottlerocket_settings(document, findings);
     }
+}
+
+/// Whether a text holds certificates and nothing that looks like one and is none.
+fn certificates(text: &str) -> Result<(), String> {
+    if !text.contains("-----BEGIN CERTIFICATE-----") {
+        return Err("it holds no certificate in PEM".into());
+    }
+    Certificate::load_pem_chain(text.as_bytes()).map(drop).map_err(|error| error.to_string())
 }
 
 fn bottlerocket_settings(document: &Document, findings: &mut Findings) {
