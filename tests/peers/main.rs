@@ -85,6 +85,7 @@ fn said(output: &Output) -> String {
 /// A cluster that was created on a lab which is still there.
 pub(crate) struct Created {
     pub(crate) sandbox: Sandbox,
+    #[expect(dead_code, reason = "it ends with the cluster")]
     pub(crate) lab: ServedLab,
     pub(crate) kubeconfig: PathBuf,
 }

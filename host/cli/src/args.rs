@@ -4,6 +4,7 @@ mod cluster;
 mod lab;
 mod plugin;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -167,6 +168,9 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// A provider by its name, and a command of its own
+    #[command(external_subcommand)]
+    Provider(Vec<OsString>),
 }
 
 /// What can be generated.

@@ -11,6 +11,7 @@ pub(crate) mod lab;
 pub(crate) mod move_clusters;
 pub(crate) mod plugin;
 pub(crate) mod preflight;
+pub(crate) mod provider;
 pub(crate) mod render;
 pub(crate) mod schema;
 pub(crate) mod validate;

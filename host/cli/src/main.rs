@@ -84,6 +84,7 @@ fn run(cli: Cli, printer: &Arc<Printer>) -> Result<(), Failure> {
             Command::Get(GetCommand::Clusters(output)) => commands::get::run(output, printer).await,
             Command::Lab(LabCommand::Serve(args)) => commands::lab::run(args, printer).await,
             Command::Plugin(command) => commands::plugin::run(command, printer).await,
+            Command::Provider(words) => commands::provider::run(&words, printer).await,
             Command::Version(_) | Command::Completion { .. } => Ok(()),
         }
     })

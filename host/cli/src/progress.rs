@@ -47,7 +47,8 @@ impl Reporter for Progress {
                 let (mark, word) = match outcome {
                     CheckMark::Failed => ("❌", "failed"),
                     CheckMark::Warned => ("⚠️", "warning"),
-                    CheckMark::Passed | CheckMark::Skipped => ("-", "skipped"),
+                    CheckMark::Passed => ("✅", "passed"),
+                    CheckMark::Skipped => ("-", "skipped"),
                 };
                 printer.note(&format!("{mark} {word}: {title}"));
                 for detail in details {

@@ -5,15 +5,17 @@ use std::path::PathBuf;
 
 use kedge_bootstrap::BootstrapError;
 use kedge_plugin::PluginError;
+use kedge_spec::provider::CommandAnswer;
 use kedge_spec::release::ReleaseError;
-use kedge_spec::{Diagnostic, Rejected};
+use kedge_spec::{Diagnostic, Rejected, Severity};
 use thiserror::Error;
 
+use crate::event::CheckMark;
 use crate::fetch::FetchError;
 use crate::folder::FolderError;
 use crate::gitops::GitOpsError;
 use crate::journal::JournalError;
-use crate::outcome::CheckReport;
+use crate::outcome::{CheckReport, PreflightOutcome};
 use crate::step::Failure;
 use crate::tools::ToolError;
 
@@ -109,10 +111,20 @@ pub enum WorkflowError {
         missing: Vec<String>,
     },
     /// Checks of the environment failed.
-    #[error("preflight failed: {}", titles(checks))]
+    #[error("preflight failed: {}", titles(&outcome.checks))]
     Preflight {
-        /// The failed ones.
-        checks: Vec<CheckReport>,
+        /// Every one, in order: those that passed too.
+        outcome: PreflightOutcome,
+    },
+    /// A command of a provider's own did not do its work.
+    #[error("`{command}` failed: {}", reasons(answer))]
+    Command {
+        /// Provider and command.
+        command: String,
+        /// Whether it may have changed something.
+        changes: bool,
+        /// What it has to say.
+        answer: Box<CommandAnswer>,
     },
     /// A step failed.
     #[error("the step \"{title}\" failed: {failure}")]
@@ -174,8 +186,14 @@ impl WorkflowError {
             | Self::Manages { .. }
             | Self::Tool(_)
             | Self::GitOps(_)
-            | Self::Move { touched: false, .. } => 4,
-            Self::Step { .. } | Self::Move { .. } | Self::Journal(_) | Self::Bootstrap(_) | Self::Api { .. } => 5,
+            | Self::Move { touched: false, .. }
+            | Self::Command { changes: false, .. } => 4,
+            Self::Command { changes: true, .. }
+            | Self::Step { .. }
+            | Self::Move { .. }
+            | Self::Journal(_)
+            | Self::Bootstrap(_)
+            | Self::Api { .. } => 5,
             Self::Folder(error) if error.in_use() => 5,
             Self::Interrupted { .. } | Self::Fetch(FetchError::Interrupted { .. }) => 130,
             _ => 3,
@@ -209,6 +227,10 @@ impl WorkflowError {
             Self::Journal(error) => error.remedy(),
             Self::Credentials { .. } => {
                 "set the environment variables and run the same command again; nothing was touched".to_owned()
+            }
+            Self::Command { answer, .. } => {
+                let errors = answer.findings.iter().filter(|f| f.severity == Severity::Error);
+                errors.map(|f| f.remedy.as_str()).filter(|r| !r.is_empty()).collect::<Vec<_>>().join("\n")
             }
             Self::Manages { .. } => {
                 "nothing was touched; delete them first, each with `kedge delete cluster NAME`, or move them to another management cluster".to_owned()
@@ -273,6 +295,12 @@ fn count(diagnostics: &[Diagnostic]) -> String {
     }
 }
 
+fn reasons(answer: &CommandAnswer) -> String {
+    let errors = answer.findings.iter().filter(|f| f.severity == Severity::Error);
+    errors.map(|f| f.message.as_str()).collect::<Vec<_>>().join("; ")
+}
+
 fn titles(checks: &[CheckReport]) -> String {
-    checks.iter().map(CheckReport::reason).collect::<Vec<_>>().join("; ")
+    let failed = checks.iter().filter(|check| check.outcome == CheckMark::Failed);
+    failed.map(CheckReport::reason).collect::<Vec<_>>().join("; ")
 }

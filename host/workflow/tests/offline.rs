@@ -100,13 +100,13 @@ async fn what_is_generated_is_a_spec() {
     let home = tempfile::tempdir().unwrap();
     let options = options(home.path(), "spec.yaml", &spec_text(&spec(Small)));
     let provider = &commands::validate(&options, &Silent).await.unwrap().provider.name;
-    let spec = commands::generate(&options, provider, "prod").await.unwrap().yaml;
+    let spec = commands::generate(&options, provider, "prod", None).await.unwrap().yaml;
     let valid = commands::validate(&common::options(home.path(), "prod.yaml", &spec), &Silent).await;
     assert_eq!(valid.unwrap_or_else(|e| panic!("{}", common::words(&e))).cluster, "prod");
-    let error = commands::generate(&options, "mars", "prod").await.unwrap_err();
+    let error = commands::generate(&options, "mars", "prod", None).await.unwrap_err();
     assert!(error.help_text().unwrap().contains(&format!("`{provider}`")));
     for name in ["", "Prod", "-a", "a-", "0a", &"a".repeat(36)] {
-        assert_eq!(commands::generate(&options, provider, name).await.unwrap_err().exit_code(), 3, "{name}");
+        assert_eq!(commands::generate(&options, provider, name, None).await.unwrap_err().exit_code(), 3, "{name}");
     }
 }
 

@@ -18,6 +18,9 @@ pub(crate) struct GenerateArgs {
     pub(crate) release: ReleaseSource,
     #[command(flatten)]
     pub(crate) plugins: PluginSource,
+    /// Arguments of the provider's own, after all others: `kedge PROVIDER generate --help` lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+    pub(crate) own: Vec<std::ffi::OsString>,
 }
 
 /// `validate`.

@@ -36,10 +36,10 @@ pub(crate) async fn run(args: PreflightArgs, printer: &Arc<Printer>) -> Result<(
             Ok(())
         }
         Err(error) => {
-            if let WorkflowError::Preflight { checks } = &error
+            if let WorkflowError::Preflight { outcome } = &error
                 && !text
             {
-                printer.report(args.output.output, checks, String::new);
+                printer.report(args.output.output, outcome, String::new);
             }
             Err(error.into())
         }

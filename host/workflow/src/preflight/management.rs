@@ -1,6 +1,7 @@
 //! What has to be so with a management cluster before a cluster is made in it.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use kedge_bootstrap::Identity;
 use kedge_cluster_api::api::{Api, Retry};
@@ -47,7 +48,10 @@ pub(super) struct Looked<'a> {
 /// Runs the checks; `tell` hears of each as it is done.
 pub(super) async fn run(looked: &Looked<'_>, tell: &(dyn Fn(&CheckReport) + Sync)) -> Vec<CheckReport> {
     let mut reports = Vec::new();
-    let mut add = |report: CheckReport| {
+    let mut last = Instant::now();
+    let mut add = |mut report: CheckReport| {
+        report.duration_ms = u64::try_from(last.elapsed().as_millis()).unwrap_or(u64::MAX);
+        last = Instant::now();
         tell(&report);
         reports.push(report);
     };
@@ -211,11 +215,15 @@ fn report((id, title): (&str, &str), outcome: CheckMark) -> CheckReport {
     CheckReport {
         id: id.to_owned(),
         title: title.to_owned(),
+        object: String::new(),
         outcome,
         expected: String::new(),
         found: String::new(),
         skipped: None,
+        remedy: String::new(),
+        duration_ms: 0,
         findings: Vec::new(),
+        quiet: false,
     }
 }
 
@@ -237,8 +245,9 @@ impl Looked<'_> {
             CheckMark::Failed => Finding::error(check.0, message),
             _ => Finding::warning(check.0, message),
         };
-        let finding = finding.at(&self.prepared.spec.cluster_ref(), path).remedy(remedy);
+        let object = super::shown(&self.prepared.spec.cluster_ref());
+        let finding = finding.at(&self.prepared.spec.cluster_ref(), path).remedy(remedy.clone());
         let findings = self.prepared.spec.diagnose(&[finding]).iter().map(FindingReport::from).collect();
-        CheckReport { findings, ..report(check, outcome) }
+        CheckReport { object, remedy, findings, ..report(check, outcome) }
     }
 }
