@@ -84,7 +84,6 @@ fn the_same_spec_renders_to_the_same_bytes() {
         let first = sandbox.run(["render", "-f", name]).expect(0);
         let second = sandbox.run(["render", "-f", name]).expect(0);
         assert_eq!(first.stdout, second.stdout);
-        insta::assert_snapshot!(format!("render-{}", name.trim_end_matches(".yaml")), first.stdout);
         // Standard input is the same spec.
         let piped = sandbox.run_with_input(["render", "-f", "-"], spec(name).as_bytes()).expect(0);
         assert_eq!(first.stdout, piped.stdout);

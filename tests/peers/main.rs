@@ -1,4 +1,5 @@
-//! The tier with real peers: kubectl, clusterctl and govc against the lab, and this program against vcsim. They are built
+//! The tier with real peers: kubectl, clusterctl and govc against the lab, this program against vcsim, and its manifests
+//! against those of the reference implementation. They are built
 //! by `tests/peers/build`, whose folder `KEDGE_PEERS` names. Where the lab and a peer differ, the lab is wrong.
 #![allow(
     clippy::pedantic,
@@ -16,6 +17,8 @@ mod harness;
 mod clusterctl;
 mod govc;
 mod kubectl;
+mod normal;
+mod referee;
 mod vcsim;
 
 use std::path::PathBuf;

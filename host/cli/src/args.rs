@@ -8,7 +8,9 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-pub(crate) use cluster::{CreateArgs, DeleteArgs, GenerateArgs, PreflightArgs, RenderArgs, SchemaArgs, ValidateArgs};
+pub(crate) use cluster::{
+    CreateArgs, DeleteArgs, DiffArgs, GenerateArgs, PreflightArgs, RenderArgs, SchemaArgs, ValidateArgs,
+};
 pub(crate) use lab::{LabCommand, LabServeArgs, LabUse};
 pub(crate) use plugin::PluginCommand;
 
@@ -124,6 +126,8 @@ pub(crate) enum Command {
     Schema(SchemaArgs),
     /// Write the Cluster API manifests of a spec; nothing is touched
     Render(RenderArgs),
+    /// Show what a spec would change of a cluster, or against another spec; nothing is touched
+    Diff(DiffArgs),
     /// Check the environment that a spec names; nothing is touched
     Preflight(PreflightArgs),
     /// Create a cluster; run again, it goes on where it stopped

@@ -74,6 +74,7 @@ fn run(cli: Cli, printer: &Arc<Printer>) -> Result<(), Failure> {
             Command::Generate(GenerateCommand::ClusterConfig(args)) => commands::generate::run(args, printer).await,
             Command::Validate(args) => commands::validate::run(args, printer).await,
             Command::Render(args) => commands::render::run(args, printer).await,
+            Command::Diff(args) => commands::diff::run(args, printer).await,
             Command::Preflight(args) => commands::preflight::run(args, printer).await,
             Command::Create(CreateCommand::Cluster(args)) => commands::create::run(args, printer).await,
             Command::Delete(DeleteCommand::Cluster(args)) => commands::delete::run(args, printer).await,

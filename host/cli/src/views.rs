@@ -11,9 +11,11 @@ use kedge_workflow::outcome::{
 
 use crate::printer::Printer;
 
+mod manifests;
 mod plugins;
 mod table;
 
+pub(crate) use manifests::{differences, explained};
 pub(crate) use plugins::{inspected, plugins};
 
 /// Findings for programs.

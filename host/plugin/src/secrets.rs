@@ -156,8 +156,8 @@ impl SecretStore {
             .ok_or_else(|| SecretError::Missing { name: need.name.clone(), environment: need.environment.clone() })
     }
 
-    /// Puts values in where a Secret object refers to them: `${kedge.secret/NAME}` or `${kedge.secret/NAME|ENCODING}`
-    /// in a value of `stringData`. Objects without references stay as they are; a reference anywhere else is an error,
+    /// Puts values in where a Secret object refers to them: `${kedge.secret/NAME}`, `${kedge.secret/NAME|ENCODING}` or
+    /// `${kedge.secret/USER|basic:PASSWORD}` in a value of `stringData`. Objects without references stay as they are; a reference anywhere else is an error,
     /// and then nothing is changed.
     pub fn fill(&self, object: &mut Value) -> Result<(), SecretError> {
         let is_secret = object.get("kind").and_then(Value::as_str) == Some("Secret")
@@ -209,9 +209,16 @@ impl SecretStore {
             out.push_str(before);
             let (reference, tail) = after.split_once('}').ok_or_else(|| SecretError::Unclosed(path.to_owned()))?;
             let (name, encoding) = reference.split_once('|').unwrap_or((reference, "plain"));
-            let encoding =
-                Encoding::named(encoding).ok_or_else(|| SecretError::UnknownEncoding(encoding.to_owned()))?;
-            out.push_str(&encoding.encode(self.value(self.need(name)?)?));
+            let value = self.value(self.need(name)?)?;
+            // `user:password` in base64, the password by its own name.
+            if let Some(password) = encoding.strip_prefix("basic:") {
+                let password = self.value(self.need(password)?)?;
+                out.push_str(&BASE64.encode(format!("{value}:{password}")));
+            } else {
+                let encoding =
+                    Encoding::named(encoding).ok_or_else(|| SecretError::UnknownEncoding(encoding.to_owned()))?;
+                out.push_str(&encoding.encode(value));
+            }
             rest = tail;
         }
         out.push_str(rest);
@@ -327,11 +334,17 @@ mod tests {
     fn a_secret_object_is_filled_and_nothing_else() {
         let store = store();
         let mut secret = json!({"apiVersion": "v1", "kind": "Secret", "stringData": {
+            "basic": "Basic ${kedge.secret/username|basic:password}",
             "username": "${kedge.secret/username}", "both": "u=${kedge.secret/username} p=\"${kedge.secret/password|json}\"", "plain": "x"}});
         store.fill(&mut secret).unwrap();
         assert_eq!(
             secret["stringData"],
-            json!({"username": "user", "both": "u=user p=\"p<&\\\"ss'wörd\"", "plain": "x"})
+            json!({
+                "basic": format!("Basic {}", BASE64.encode("user:p<&\"ss'wörd")),
+                "username": "user",
+                "both": "u=user p=\"p<&\\\"ss'wörd\"",
+                "plain": "x",
+            })
         );
 
         for (bad, wanted) in [

@@ -45,6 +45,22 @@ impl DefaultedSpec {
         self.documents.iter().find(|d| d.kind == kind && d.name == name)
     }
 
+    /// The same spec with another value in one field that is there, by its JSON pointer; none if there is no such field, or
+    /// if the Cluster could not be read any more. Nothing is defaulted or checked again.
+    #[must_use]
+    pub fn with_value(&self, document: &ObjectRef, pointer: &str, value: Value) -> Option<Self> {
+        let mut changed = self.clone();
+        let target = changed.documents.iter_mut().find(|d| d.reference() == *document)?;
+        *target.body.pointer_mut(pointer)? = value;
+        if let Some(name) = target.body.pointer("/metadata/name").and_then(Value::as_str) {
+            name.clone_into(&mut target.name);
+        }
+        if target.kind == cluster::KIND {
+            changed.cluster = crate::parse::typed(&target.body)?;
+        }
+        Some(changed)
+    }
+
     /// The OIDCConfig that the Cluster refers to, if it refers to one and that can be read.
     pub fn oidc(&self) -> Option<OidcConfig> {
         self.identity(cluster::OIDC_KIND)

@@ -8,15 +8,7 @@ use crate::finding::Finding;
 use crate::path;
 
 /// Fields of the Cluster by their path; `*` is every item of a list.
-const FIELDS: [&str; 24] = [
-    "spec.controlPlaneConfiguration.skipLoadBalancerDeployment",
-    "spec.controlPlaneConfiguration.apiServerExtraArgs",
-    "spec.controlPlaneConfiguration.kubeletConfiguration",
-    "spec.controlPlaneConfiguration.auditPolicyContent",
-    "spec.controlPlaneConfiguration.skipAdmissionForSystemResources",
-    "spec.workerNodeGroupConfigurations.*.kubeletConfiguration",
-    "spec.workerNodeGroupConfigurations.*.failureDomains",
-    "spec.clusterNetwork.dns.resolvConf",
+const FIELDS: [&str; 12] = [
     "spec.clusterNetwork.cniConfig.cilium.egressMasqueradeInterfaces",
     "spec.clusterNetwork.cniConfig.cilium.skipUpgrade",
     "spec.clusterNetwork.cniConfig.cilium.routingMode",
@@ -25,14 +17,10 @@ const FIELDS: [&str; 24] = [
     "spec.clusterNetwork.cniConfig.cilium.cniExclusive",
     "spec.clusterNetwork.cniConfig.cilium.helmValues",
     "spec.gitOpsRef",
-    "spec.registryMirrorConfiguration.ociNamespaces",
-    "spec.registryMirrorConfiguration.authenticate",
-    "spec.registryMirrorConfiguration.insecureSkipVerify",
     "spec.packages.controller",
     "spec.packages.cronjob",
     "spec.etcdEncryption",
     "spec.licenseToken",
-    "spec.controlPlaneConfiguration.taints.*.timeAdded",
 ];
 
 enum Usual {
@@ -50,19 +38,13 @@ impl Usual {
 }
 
 /// Values that say what holds anyhow, and how they are written.
-const USUAL: [(&str, Usual); 6] = [
-    ("skipLoadBalancerDeployment", Usual::Bool(false)),
-    ("skipUpgrade", Usual::Bool(false)),
-    ("routingMode", Usual::Text("overlay")),
-    ("cniExclusive", Usual::Bool(true)),
-    ("authenticate", Usual::Bool(false)),
-    ("insecureSkipVerify", Usual::Bool(false)),
-];
+const USUAL: [(&str, Usual); 3] =
+    [("skipUpgrade", Usual::Bool(false)), ("routingMode", Usual::Text("overlay")), ("cniExclusive", Usual::Bool(true))];
 
 pub(crate) fn findings(spec: &DefaultedSpec) -> Vec<Finding> {
     let mut found = Vec::new();
     let Some(document) = spec.documents().iter().find(|d| d.kind == crate::cluster::KIND) else { return found };
-    for field in FIELDS.iter().chain(&["spec.workerNodeGroupConfigurations.*.taints.*.timeAdded"]) {
+    for field in FIELDS {
         let parts: Vec<&str> = field.split('.').collect();
         visit(&document.body, &parts, "", &mut |at| found.push(refused(document, at)));
     }

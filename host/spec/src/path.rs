@@ -47,7 +47,7 @@ pub fn segments(path: &str) -> Vec<&str> {
 }
 
 /// Whether one path is the other or leads to it.
-pub(crate) fn related(a: &str, b: &str) -> bool {
+pub fn related(a: &str, b: &str) -> bool {
     segments(a).iter().zip(segments(b).iter()).all(|(x, y)| x == y)
 }
 

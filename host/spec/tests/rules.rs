@@ -135,11 +135,7 @@ const CASES: &[Case] = &[
     ("  datacenterRef:", "  bundlesRef: {name: b}\n  datacenterRef:", "bundles-ref", "spec.bundlesRef", "bundlesRef"),
     // Not yet.
     ("  datacenterRef:", "  managementCluster: {name: mgmt}\n  datacenterRef:", "not-supported-yet", "spec.managementCluster.name", "name"),
-    ("    endpoint:", "    apiServerExtraArgs: {v: '9'}\n    endpoint:", "not-supported-yet", "spec.controlPlaneConfiguration.apiServerExtraArgs", "apiServerExtraArgs"),
-    ("    endpoint:", "    skipAdmissionForSystemResources: false\n    endpoint:", "not-supported-yet", "spec.controlPlaneConfiguration.skipAdmissionForSystemResources", "skipAdmissionForSystemResources"),
-    ("    count: 2", "    count: 2\n    failureDomains: [a]", "not-supported-yet", "spec.workerNodeGroupConfigurations[0].failureDomains", "failureDomains"),
     ("      cilium: {}", "      cilium: {cniExclusive: false}", "not-supported-yet", "spec.clusterNetwork.cniConfig.cilium.cniExclusive", "cniExclusive"),
-    ("  datacenterRef:", "  registryMirrorConfiguration: {endpoint: r, authenticate: true}\n  datacenterRef:", "not-supported-yet", "spec.registryMirrorConfiguration.authenticate", "authenticate"),
     ("  datacenterRef:", "  etcdEncryption: [{providers: [{kms: {name: k, socketListenAddress: s}}], resources: [secrets]}]\n  datacenterRef:", "not-supported-yet", "spec.etcdEncryption", "etcdEncryption"),
     ("  datacenterRef:", "  licenseToken: abc\n  datacenterRef:", "not-supported-yet", "spec.licenseToken", "licenseToken"),
     ("  datacenterRef:", "  identityProviderRefs: [{kind: AWSIamConfig, name: iam}]\n  datacenterRef:", "not-supported-yet", "spec.identityProviderRefs[0]", "kind"),

@@ -10,6 +10,7 @@ pub mod commands;
 mod diagnosis;
 mod error;
 pub mod event;
+pub mod explain;
 pub mod fetch;
 pub mod folder;
 mod hooks;

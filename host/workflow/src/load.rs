@@ -10,7 +10,7 @@ use kedge_plugin::{
     Catalog, EngineAddress, Environment, HostOptions, Lock, Override, Plugin, PluginError, PluginHost, SecretStore,
 };
 use kedge_spec::cluster::Cluster;
-use kedge_spec::provider::{Description, ProviderInput, Role};
+use kedge_spec::provider::{Contributions, Description, ProviderInput, Role, SecretNeed};
 use kedge_spec::release::{Component, Release, ReleaseView};
 use kedge_spec::{DefaultedSpec, Diagnostic, Finding, HostDefaulted, Severity, Source, Spec};
 use serde_json::{Value, json};
@@ -301,42 +301,49 @@ impl Prepared {
 
     /// What the provider's functions get.
     pub fn input(&self, facts: &Value) -> ProviderInput {
-        ProviderInput {
-            cluster_name: self.name().to_owned(),
-            namespace: kedge_cluster_api::NAMESPACE.to_owned(),
-            documents: self.spec.provider_documents(),
-            release: self.view.to_json(),
-            facts: if facts.is_null() { json!({}) } else { facts.clone() },
-            features: Vec::new(),
-        }
+        input(&self.spec, &self.view, facts)
     }
 
     /// The roles that have machines, in the order in which machines are made.
     pub fn roles(&self) -> Vec<Role> {
-        let mut roles = Vec::new();
-        if self.external_etcd() {
-            roles.push(Role::Etcd);
-        }
-        roles.push(Role::ControlPlane);
-        let groups = &self.cluster().spec.worker_node_group_configurations;
-        roles.extend(groups.iter().map(|group| Role::Worker(group.name.clone())));
-        roles
+        roles(self.cluster())
     }
 
     /// Renders the manifests. The same spec, release, plugin and facts give the same bytes.
     pub async fn render(&self, facts: &Value) -> Result<Manifests, WorkflowError> {
-        let contributions = self.plugin.contributions(&self.input(facts), &self.roles()).await.map_err(|e| {
+        let contributions = self.contributions(&self.spec, &self.view, facts).await?;
+        self.render_parts(&self.spec, &self.view, &contributions)
+    }
+
+    /// Renders another spec in the place of this one: same provider, same release.
+    pub async fn render_other(&self, spec: &DefaultedSpec, facts: &Value) -> Result<Manifests, WorkflowError> {
+        let contributions = self.contributions(spec, &self.view, facts).await?;
+        self.render_parts(spec, &self.view, &contributions)
+    }
+
+    /// What the provider gives for a spec.
+    pub(crate) async fn contributions(
+        &self,
+        spec: &DefaultedSpec,
+        view: &ReleaseView,
+        facts: &Value,
+    ) -> Result<Contributions, WorkflowError> {
+        self.plugin.contributions(&input(spec, view, facts), &roles(spec.cluster())).await.map_err(|e| {
             match refusal(&self.plugin, e) {
-                Ok(findings) => rejected(self.spec.source().name.clone(), self.spec.diagnose(&findings)),
+                Ok(findings) => rejected(spec.source().name.clone(), spec.diagnose(&findings)),
                 Err(error) => error,
             }
-        })?;
-        let input = RenderInput {
-            spec: &self.spec,
-            release: &self.view,
-            provider: self.description(),
-            contributions: &contributions,
-        };
+        })
+    }
+
+    /// Renders from parts.
+    pub(crate) fn render_parts(
+        &self,
+        spec: &DefaultedSpec,
+        release: &ReleaseView,
+        contributions: &Contributions,
+    ) -> Result<Manifests, WorkflowError> {
+        let input = RenderInput { spec, release, provider: self.description(), contributions };
         render::render(&input).map_err(|e| WorkflowError::Render(Box::new(e)))
     }
 
@@ -367,9 +374,11 @@ impl Prepared {
         Ok(documents.into_iter().flat_map(flat).collect())
     }
 
-    /// The credentials that the environment holds for the provider.
+    /// The credentials that the environment holds for the provider, and for the registry mirror where it asks for some.
     pub fn secrets(&self, options: &Options) -> SecretStore {
-        SecretStore::from_lookup(self.description(), |name| (options.environment)(name))
+        let mut description = self.description().clone();
+        description.secrets.extend(mirror_secrets(self.cluster()));
+        SecretStore::from_lookup(&description, |name| (options.environment)(name))
     }
 
     /// The credentials that are needed and missing, as an error.
@@ -410,6 +419,47 @@ impl Prepared {
         lock.add(&self.plugin);
         lock.write(path).map_err(failed)
     }
+}
+
+fn input(spec: &DefaultedSpec, view: &ReleaseView, facts: &Value) -> ProviderInput {
+    ProviderInput {
+        cluster_name: spec.cluster().name.clone(),
+        namespace: kedge_cluster_api::NAMESPACE.to_owned(),
+        documents: spec.provider_documents(),
+        release: view.to_json(),
+        facts: if facts.is_null() { json!({}) } else { facts.clone() },
+        features: Vec::new(),
+    }
+}
+
+fn roles(cluster: &Cluster) -> Vec<Role> {
+    let mut roles = Vec::new();
+    if cluster.spec.external_etcd_configuration.is_some() {
+        roles.push(Role::Etcd);
+    }
+    roles.push(Role::ControlPlane);
+    let groups = &cluster.spec.worker_node_group_configurations;
+    roles.extend(groups.iter().map(|group| Role::Worker(group.name.clone())));
+    roles
+}
+
+/// What a registry mirror that authenticates needs, under the names of EKS Anywhere's environment variables.
+fn mirror_secrets(cluster: &Cluster) -> Vec<SecretNeed> {
+    let mirror = cluster.spec.registry_mirror_configuration.as_ref();
+    if mirror.and_then(|mirror| mirror.authenticate) != Some(true) {
+        return Vec::new();
+    }
+    let need = |name: &str, what: &str, environment: &str| SecretNeed {
+        name: name.to_owned(),
+        purpose: format!("the {what} for the registry mirror"),
+        environment: vec![environment.to_owned()],
+        endpoint: None,
+        required: true,
+    };
+    vec![
+        need(render::REGISTRY_USERNAME, "user", "REGISTRY_USERNAME"),
+        need(render::REGISTRY_PASSWORD, "password", "REGISTRY_PASSWORD"),
+    ]
 }
 
 /// A `List` is its items; an empty document is nothing.

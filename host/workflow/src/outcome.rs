@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 
 use jiff::Timestamp;
+use kedge_cluster_api::render::Difference;
 use kedge_spec::provider::Change;
 use kedge_spec::{Diagnostic, Severity};
 use serde::Serialize;
 
 use crate::event::CheckMark;
+use crate::explain::ExplainedObject;
 
 /// A finding with its place, for programs.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -332,4 +334,41 @@ pub struct SchemaOutcome {
 pub struct GenerateOutcome {
     /// The spec, YAML with comments.
     pub yaml: String,
+}
+
+/// What `diff` found.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct DiffOutcome {
+    /// The cluster of the new spec.
+    pub cluster: String,
+    /// What it was compared with.
+    pub with: String,
+    /// Objects, fields and machines.
+    #[serde(flatten)]
+    pub difference: Difference,
+    /// Changes that can't be made of a cluster that is there.
+    pub refused: Vec<RefusedChange>,
+}
+
+/// A change that can't be made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RefusedChange {
+    /// Kind and name of the document.
+    pub document: String,
+    /// The field.
+    pub path: String,
+    /// Why not.
+    pub reason: String,
+}
+
+/// Where the manifests come from.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ExplainOutcome {
+    /// The cluster.
+    pub cluster: String,
+    /// Object by object, in the order of the manifests.
+    pub objects: Vec<ExplainedObject>,
 }

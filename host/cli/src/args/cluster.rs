@@ -51,6 +51,28 @@ pub(crate) struct RenderArgs {
     /// Write one file an object into this folder in place of standard output
     #[arg(long, value_name = "DIR")]
     pub(crate) output_dir: Option<PathBuf>,
+    /// In place of the manifests, say of each of their fields where it comes from: a line of the spec, a default, the release,
+    /// the plugin
+    #[arg(long, conflicts_with = "output_dir")]
+    pub(crate) explain: bool,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    #[command(flatten)]
+    pub(crate) source: SpecSource,
+    /// The cluster to compare with: its folder is looked for here; the spec's own name if there is neither this nor
+    /// `--against`
+    #[arg(conflicts_with = "against")]
+    pub(crate) name: Option<String>,
+    /// Another spec to compare with
+    #[arg(long, value_name = "FILE")]
+    pub(crate) against: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// What preflight may leave out.

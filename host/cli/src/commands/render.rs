@@ -9,12 +9,18 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::setup::{self, DefaultRelease};
+use crate::views;
 
 pub(crate) async fn run(args: RenderArgs, printer: &Arc<Printer>) -> Result<(), Failure> {
     let options = setup::with_spec(&args.source, DefaultRelease::Embedded, printer)?;
+    if args.explain {
+        let outcome = commands::explain(&options, &Progress::without_lines(printer)).await?;
+        printer.report(args.output.output, &outcome, || views::explained(&outcome));
+        return Ok(());
+    }
     let outcome = commands::render(&options, &Progress::without_lines(printer)).await?;
     let Some(dir) = args.output_dir else {
-        printer.raw(&outcome.yaml);
+        printer.report(args.output.output, &outcome, || outcome.yaml.clone());
         return Ok(());
     };
     let failed = |error: std::io::Error| {

@@ -14,6 +14,17 @@ impl Args {
         self.0.insert(name.to_owned(), value.into());
     }
 
+    /// Adds to a list that stands in one argument, `a,b`.
+    pub(super) fn join(&mut self, name: &str, value: &str) {
+        match self.0.get_mut(name) {
+            Some(list) if !list.is_empty() => {
+                list.push(',');
+                list.push_str(value);
+            }
+            _ => self.set(name, value),
+        }
+    }
+
     /// Takes those that the provider gives this component.
     pub(super) fn take(&mut self, component: &str, arguments: &[Argument]) {
         for argument in arguments.iter().filter(|a| a.component == component) {

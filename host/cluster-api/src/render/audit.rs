@@ -1,27 +1,23 @@
 //! The audit log of the API server.
 
-use kedge_spec::provider::NodeFile;
 use serde_json::{Value, json};
 
 use super::args::Args;
 use super::context::Context;
+use super::file::File;
+use super::node::Family;
 
 const POLICY: &str = "/etc/kubernetes/audit-policy.yaml";
 const LOGS: &str = "/var/log/kubernetes";
 
-/// The policy when the spec has none: metadata of what is read, the content of what is changed, nothing of the noise, and
-/// never the content of what may be secret.
+/// The policy when the spec has none. Its rules are those of EKS Anywhere v0.26, in their order.
 const DEFAULT_POLICY: &str = include_str!("audit-policy.yaml");
 
 /// The policy as a file.
-pub(super) fn file(context: &Context<'_>) -> NodeFile {
+pub(super) fn file(context: &Context<'_>) -> File {
     let own = context.cluster.spec.control_plane_configuration.audit_policy_content.as_deref();
-    NodeFile {
-        path: POLICY.to_owned(),
-        owner: "root:root".to_owned(),
-        permissions: "0640".to_owned(),
-        content: own.filter(|policy| !policy.trim().is_empty()).unwrap_or(DEFAULT_POLICY).to_owned(),
-    }
+    let own = own.map(str::trim).filter(|policy| !policy.is_empty());
+    File::new(POLICY, own.unwrap_or(DEFAULT_POLICY))
 }
 
 /// The arguments that switch it on. Sizes in MiB, ages in days.
@@ -34,9 +30,8 @@ pub(super) fn arguments(api_server: &mut Args) {
 }
 
 /// What the API server has to see of the node.
-pub(super) fn volumes(bottlerocket: bool) -> Vec<Value> {
-    // Bottlerocket's bootstrap container writes what belongs under /etc/kubernetes to a folder of its own.
-    let policy = if bottlerocket { "/var/lib/kubeadm/audit-policy.yaml" } else { POLICY };
+pub(super) fn volumes(family: Family) -> Vec<Value> {
+    let policy = family.kubernetes_file("audit-policy.yaml");
     vec![
         json!({"name": "audit-policy", "hostPath": policy, "mountPath": POLICY, "pathType": "File", "readOnly": true}),
         json!({"name": "audit-log-dir", "hostPath": LOGS, "mountPath": LOGS, "pathType": "DirectoryOrCreate", "readOnly": false}),

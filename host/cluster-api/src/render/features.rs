@@ -4,14 +4,15 @@ use serde_json::Value;
 
 use super::args::Args;
 use super::context::Context;
+use super::{aws_iam, encryption};
 use crate::error::Error;
 use crate::object::{items, text};
 
 /// The one cipher suite of every component, as EKS Anywhere has it.
 pub(super) const CIPHERS: &str = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256";
 
-/// Arguments of the API server that the Cluster asks for.
-pub(super) fn api_server(context: &Context<'_>, args: &mut Args) -> Result<(), Error> {
+/// Arguments of the API server that the Cluster asks for. What the user writes out wins over what follows from elsewhere.
+pub(super) fn api_server(context: &Context<'_>, minor: u32, args: &mut Args) -> Result<(), Error> {
     let spec = &context.cluster.spec;
     for reference in spec.identity_provider_refs.iter().filter(|r| r.kind == "OIDCConfig") {
         let document = context.input.spec.document(&reference.kind, &reference.name).ok_or_else(|| {
@@ -22,11 +23,22 @@ pub(super) fn api_server(context: &Context<'_>, args: &mut Args) -> Result<(), E
         })?;
         oidc(&document.body, args);
     }
-    if let Some(pod_iam) = &spec.pod_iam_config {
-        args.set("service-account-issuer", pod_iam.service_account_issuer.clone());
+    if aws_iam::wanted(context) {
+        aws_iam::argument(args);
+    }
+    if encryption::wanted(context) {
+        encryption::arguments(minor, args);
     }
     for (name, value) in &spec.control_plane_configuration.api_server_extra_args {
-        args.set(name, value.clone());
+        if !value.is_empty() {
+            args.set(name, value.clone());
+        }
+    }
+    // Tokens of every issuer that is listed are good; the first one makes them.
+    if let Some(pod_iam) = &spec.pod_iam_config
+        && !pod_iam.service_account_issuer.is_empty()
+    {
+        args.join("service-account-issuer", &pod_iam.service_account_issuer);
     }
     Ok(())
 }

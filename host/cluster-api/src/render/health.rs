@@ -59,7 +59,7 @@ pub(super) fn check(
     Ok(object)
 }
 
-/// A Go duration in whole seconds, rounded up: `1h30m`, `5m0s`, `1.5h`, `300s`.
+/// A Go duration in whole seconds, rounded down: `1h30m`, `5m0s`, `1.5h`, `300s`.
 pub(super) fn go_duration(text: &str) -> Option<i64> {
     let mut rest = text.trim();
     if rest == "0" {
@@ -87,7 +87,7 @@ pub(super) fn go_duration(text: &str) -> Option<i64> {
         return None;
     }
     #[allow(clippy::cast_possible_truncation, reason = "checked to be within i32 just above")]
-    Some(seconds.ceil() as i64)
+    Some(seconds.floor() as i64)
 }
 
 #[cfg(test)]
@@ -103,7 +103,7 @@ mod tests {
             ("1.5h", 5400),
             ("0", 0),
             ("8760h0m0s", 31_536_000),
-            ("1500ms", 2),
+            ("1500ms", 1),
         ] {
             assert_eq!(go_duration(text), Some(seconds), "{text}");
         }

@@ -6,11 +6,12 @@ use kedge_spec::provider::NodeContribution;
 use serde_json::{Map, Value, json};
 
 use super::args::Args;
-use super::audit;
 use super::bottlerocket::{self, KUBEADM};
 use super::context::{Context, put};
 use super::features::{self, CIPHERS};
+use super::kubelet::Kubelet;
 use super::node::Family;
+use super::{admission, audit, aws_iam, encryption};
 use crate::error::Error;
 
 /// Versions (1.x) whose kubeadm joins etcd members as learners, which EKS Anywhere switches off.
@@ -20,8 +21,10 @@ pub(super) fn cluster_configuration(
     context: &Context<'_>,
     node: &NodeContribution,
     family: Family,
+    kubelet: &Kubelet,
 ) -> Result<Value, Error> {
     let bottlerocket = family == Family::Bottlerocket;
+    let minor = minor(&context.release().kubernetes_version);
     let repositories = &context.release().repositories;
     let external_etcd = context.cluster.spec.external_etcd_configuration.is_some();
     let mut config = Map::new();
@@ -41,9 +44,9 @@ pub(super) fn cluster_configuration(
                 "extraArgs": args.list(),
             }}),
         );
-        if minor(&context.release().kubernetes_version).is_some_and(|minor| LEARNER_MODE_OFF.contains(&minor)) {
-            put(&mut config, "featureGates", json!({"EtcdLearnerMode": false}));
-        }
+    }
+    if family != Family::Container && LEARNER_MODE_OFF.contains(&minor) {
+        put(&mut config, "featureGates", json!({"EtcdLearnerMode": false}));
     }
     put(
         &mut config,
@@ -53,22 +56,31 @@ pub(super) fn cluster_configuration(
             "imageTag": repositories.coredns.tag,
         }),
     );
-    put(&mut config, "apiServer", api_server(context, node, bottlerocket)?);
+    put(&mut config, "apiServer", api_server(context, node, family, minor)?);
     put(&mut config, "controllerManager", component(context, node, "controller-manager", bottlerocket));
     put(&mut config, "scheduler", component(context, node, "scheduler", bottlerocket));
     if bottlerocket {
         put(&mut config, "certificatesDir", format!("{KUBEADM}/pki"));
-        bottlerocket::settings(context, node, None, &mut config)?;
+        bottlerocket::settings(context, node, kubelet, None, &mut config)?;
     }
     Ok(Value::Object(config))
 }
 
-fn api_server(context: &Context<'_>, node: &NodeContribution, bottlerocket: bool) -> Result<Value, Error> {
+fn api_server(context: &Context<'_>, node: &NodeContribution, family: Family, minor: u32) -> Result<Value, Error> {
     let mut args = secure();
     audit::arguments(&mut args);
     args.take("api-server", &node.arguments);
-    features::api_server(context, &mut args)?;
-    let mut volumes = audit::volumes(bottlerocket);
+    features::api_server(context, minor, &mut args)?;
+    let mut volumes = audit::volumes(family);
+    if admission::wanted(context) {
+        volumes.push(admission::volume(family));
+    }
+    if aws_iam::wanted(context) {
+        volumes.extend(aws_iam::volumes());
+    }
+    if encryption::wanted(context) {
+        volumes.extend(encryption::volumes());
+    }
     volumes.extend(mounts(node, "api-server"));
     let mut seen = BTreeSet::new();
     let names: Vec<String> = context
@@ -84,6 +96,9 @@ fn api_server(context: &Context<'_>, node: &NodeContribution, bottlerocket: bool
     let mut object = Map::new();
     put(&mut object, "certSANs", names);
     put(&mut object, "extraArgs", args.list());
+    if admission::wanted(context) {
+        put(&mut object, "extraEnvs", admission::environment());
+    }
     put(&mut object, "extraVolumes", volumes);
     Ok(Value::Object(object))
 }
@@ -160,6 +175,6 @@ fn external(bottlerocket: bool) -> Value {
 }
 
 /// The minor version of `v1.31.4-eks-1-31-45`: 31.
-fn minor(version: &str) -> Option<u32> {
-    version.trim_start_matches('v').split('.').nth(1)?.parse().ok()
+fn minor(version: &str) -> u32 {
+    version.trim_start_matches('v').split('.').nth(1).and_then(|minor| minor.parse().ok()).unwrap_or_default()
 }

@@ -1,15 +1,21 @@
 //! The Cluster API objects of a spec: the same bytes for the same input.
 
+mod admission;
 mod args;
 mod audit;
+mod aws_iam;
 mod bottlerocket;
 mod cluster;
+mod compare;
 mod context;
 mod control_plane;
+mod encryption;
 mod etcd;
 mod features;
+mod file;
 mod health;
 mod kubeadm;
+mod kubelet;
 mod mirror;
 mod names;
 mod node;
@@ -26,6 +32,10 @@ use serde_json::Value;
 use crate::api::identity;
 use crate::error::Error;
 use context::Context;
+
+pub use aws_iam::secret_name as aws_iam_secret_name;
+pub use compare::{Difference, FieldChange, ObjectChange, Rolled, compare};
+pub use mirror::{PASSWORD as REGISTRY_PASSWORD, USERNAME as REGISTRY_USERNAME};
 
 /// All that the objects are made from.
 #[derive(Clone, Copy)]
@@ -72,6 +82,9 @@ pub fn render(input: &RenderInput<'_>) -> Result<Manifests, Error> {
     let others = given.others.iter().chain(&input.contributions.addons);
     for manifest in others.clone().filter(|m| m.placement == Placement::BeforeCluster) {
         out.push(manifest.placement, "before-cluster", manifest.object.clone());
+    }
+    for object in context.mirror.iter().flat_map(|mirror| mirror.objects(&context)) {
+        out.push(Placement::BeforeCluster, "before-cluster", object);
     }
     out.push(Placement::WithCluster, "cluster", cluster::cluster(&context)?);
     out.push(Placement::WithCluster, "cluster", given.cluster.clone());

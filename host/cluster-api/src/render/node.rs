@@ -1,15 +1,17 @@
 //! How a node is set up: files, commands, users, time. The same for control plane and workers.
 
 use kedge_spec::cluster::Taint;
-use kedge_spec::provider::{NodeContribution, NodeFile, NodeUser};
+use kedge_spec::provider::{NodeContribution, NodeUser};
 use serde_json::{Map, Value, json};
 
-use super::args::Args;
-use super::bottlerocket;
+use super::bottlerocket::{self, KUBEADM};
 use super::context::{Context, put};
-use super::features::CIPHERS;
+use super::file::{self, File};
+use super::kubelet::Kubelet;
 use super::mirror::Mirrored;
 use crate::error::Error;
+
+const SOCKET: &str = "unix:///var/run/containerd/containerd.sock";
 
 /// How machines of an operating system family are set up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,39 +39,68 @@ impl Family {
             )),
         }
     }
+
+    /// Where a file that is written to `/etc/kubernetes` stands on the node: Bottlerocket's bootstrap container writes it to
+    /// a folder of its own.
+    pub(super) fn kubernetes_file(self, name: &str) -> String {
+        if self == Self::Bottlerocket { format!("{KUBEADM}/{name}") } else { format!("/etc/kubernetes/{name}") }
+    }
+
+    /// The form of the bootstrap data; none where the bootstrap provider's own choice is good.
+    pub(super) fn format(self) -> Option<&'static str> {
+        match self {
+            Self::Ubuntu | Self::RedHat => Some("cloud-config"),
+            Self::Bottlerocket => Some("bottlerocket"),
+            Self::Container => None,
+        }
+    }
+
+    /// Whether containerd's files are ours to write.
+    fn has_containerd_files(self) -> bool {
+        self != Self::Bottlerocket
+    }
 }
 
 /// Files for the bootstrap data, the host's before the provider's.
-pub(super) fn files(context: &Context<'_>, node: &NodeContribution, family: Family) -> Vec<NodeFile> {
+fn files(context: &Context<'_>, node: &NodeContribution, family: Family) -> Vec<File> {
     let mut files = Vec::new();
-    if matches!(family, Family::Ubuntu | Family::RedHat) {
-        files.extend(context.proxy.as_ref().map(super::proxy::Proxy::file));
-        files.extend(context.mirror.iter().flat_map(Mirrored::files));
-        let folder = trust_store(family).0;
-        files.extend(node.certificates.iter().enumerate().map(|(index, certificate)| NodeFile {
-            path: format!("{folder}/kedge-{}.crt", index + 1),
-            owner: "root:root".to_owned(),
-            permissions: "0644".to_owned(),
-            content: certificate.clone(),
-        }));
+    if family.has_containerd_files() {
+        if family != Family::Container {
+            files.extend(context.proxy.as_ref().map(super::proxy::Proxy::file));
+        }
+        files.extend(context.mirror.iter().flat_map(|mirror| mirror.files(context)));
     }
-    files.extend(node.files.iter().cloned());
+    files.extend(trusted(node, family));
+    files.extend(node.files.iter().map(File::from));
     files
 }
 
+/// Certificates that the node trusts, as files.
+pub(super) fn trusted(node: &NodeContribution, family: Family) -> Vec<File> {
+    let Some((folder, _)) = trust_store(family) else { return Vec::new() };
+    let file = |(index, certificate): (usize, &String)| {
+        File::new(format!("{folder}/kedge-{}.crt", index + 1), certificate.clone()).mode("0644")
+    };
+    node.certificates.iter().enumerate().map(file).collect()
+}
+
 /// Commands before kubeadm, the host's before the provider's.
-pub(super) fn pre_commands(context: &Context<'_>, node: &NodeContribution, family: Family) -> Vec<String> {
+fn pre_commands(context: &Context<'_>, node: &NodeContribution, family: Family) -> Vec<String> {
     let mut commands = Vec::new();
-    if matches!(family, Family::Ubuntu | Family::RedHat) {
-        if !node.certificates.is_empty() {
-            commands.push(trust_store(family).1.to_owned());
-        }
+    if !node.certificates.is_empty()
+        && let Some((_, update)) = trust_store(family)
+    {
+        commands.push(update.to_owned());
+    }
+    if family.has_containerd_files() {
         if context.mirror.is_some() {
             commands.push(Mirrored::command());
         }
-        if context.mirror.is_some() || context.proxy.is_some() {
-            commands.push("sudo systemctl daemon-reload".to_owned());
-            commands.push("sudo systemctl restart containerd".to_owned());
+        let proxy = context.proxy.is_some() && family != Family::Container;
+        if context.mirror.is_some() || proxy {
+            let root = if family == Family::Container { "" } else { "sudo " };
+            commands.push(format!("{root}systemctl daemon-reload"));
+            commands.push(format!("{root}systemctl restart containerd"));
         }
     }
     commands.extend(node.pre_commands.iter().cloned());
@@ -77,10 +108,11 @@ pub(super) fn pre_commands(context: &Context<'_>, node: &NodeContribution, famil
 }
 
 /// Where certificates are put that the node shall trust, and what makes it do so.
-fn trust_store(family: Family) -> (&'static str, &'static str) {
+pub(super) fn trust_store(family: Family) -> Option<(&'static str, &'static str)> {
     match family {
-        Family::RedHat => ("/etc/pki/ca-trust/source/anchors", "update-ca-trust extract"),
-        _ => ("/usr/local/share/ca-certificates", "update-ca-certificates"),
+        Family::RedHat => Some(("/etc/pki/ca-trust/source/anchors", "update-ca-trust extract")),
+        Family::Ubuntu | Family::Container => Some(("/usr/local/share/ca-certificates", "update-ca-certificates")),
+        Family::Bottlerocket => None,
     }
 }
 
@@ -89,40 +121,24 @@ pub(super) fn common(
     context: &Context<'_>,
     node: &NodeContribution,
     family: Family,
-    more_files: Vec<NodeFile>,
+    more_files: Vec<File>,
     config: &mut Map<String, Value>,
 ) -> Result<(), Error> {
     let mut all = more_files;
     all.extend(files(context, node, family));
-    if let Some(path) = twice(&all) {
+    if let Some(path) = file::twice(&all) {
         return Err(Error::render(
             format!("two files of a node are both written to `{path}`"),
             "this is a fault of the provider, or of a setting that writes the same file",
         ));
     }
-    put(config, "files", all.iter().map(file).collect::<Vec<_>>());
-    if family == Family::Bottlerocket {
-        put(config, "format", "bottlerocket");
-    }
+    put(config, "files", all.iter().map(File::to_value).collect::<Vec<_>>());
+    put(config, "format", family.format().unwrap_or_default());
     put(config, "preKubeadmCommands", pre_commands(context, node, family));
     put(config, "postKubeadmCommands", node.post_commands.clone());
     put(config, "users", node.users.iter().map(user).collect::<Vec<_>>());
     put(config, "ntp", ntp(node));
     Ok(())
-}
-
-fn twice(files: &[NodeFile]) -> Option<&str> {
-    let mut seen = std::collections::BTreeSet::new();
-    files.iter().map(|f| f.path.as_str()).find(|path| !seen.insert(*path))
-}
-
-pub(super) fn file(file: &NodeFile) -> Value {
-    let mut object = Map::new();
-    put(&mut object, "path", file.path.clone());
-    put(&mut object, "owner", file.owner.clone());
-    put(&mut object, "permissions", file.permissions.clone());
-    put(&mut object, "content", file.content.clone());
-    Value::Object(object)
 }
 
 pub(super) fn user(user: &NodeUser) -> Value {
@@ -138,35 +154,11 @@ pub(super) fn ntp(node: &NodeContribution) -> Value {
 }
 
 /// `nodeRegistration` of a role. No taints mean kubeadm's own choice; an empty list means none.
-pub(super) fn registration<'a>(
-    context: &Context<'_>,
-    node: &NodeContribution,
-    family: Family,
-    labels: impl IntoIterator<Item = (&'a String, &'a String)>,
-    taints: Option<&[Taint]>,
-) -> Value {
-    let mut kubelet = Args::default();
-    kubelet.set("anonymous-auth", "false");
-    kubelet.set("read-only-port", "0");
-    kubelet.set("tls-cipher-suites", CIPHERS);
-    if let Some(resolv) = context.cluster.spec.cluster_network.dns.as_ref().and_then(|d| d.resolv_conf.as_ref())
-        && !resolv.path.is_empty()
-        && family != Family::Bottlerocket
-    {
-        kubelet.set("resolv-conf", resolv.path.clone());
-    }
-    let labels: Vec<String> = labels.into_iter().map(|(key, value)| format!("{key}={value}")).collect();
-    if !labels.is_empty() {
-        kubelet.set("node-labels", labels.join(","));
-    }
-    kubelet.take("kubelet", &node.arguments);
-
+pub(super) fn registration(node: &NodeContribution, kubelet: &Kubelet, taints: Option<&[Taint]>) -> Value {
     let mut registration = Map::new();
     put(&mut registration, "name", node.node_name.clone().unwrap_or_default());
-    if family == Family::Container {
-        put(&mut registration, "criSocket", "unix:///var/run/containerd/containerd.sock");
-    }
-    put(&mut registration, "kubeletExtraArgs", kubelet.list());
+    put(&mut registration, "criSocket", SOCKET);
+    put(&mut registration, "kubeletExtraArgs", kubelet.args.list());
     if let Some(taints) = taints {
         registration.insert("taints".to_owned(), taints.iter().map(taint).collect());
     }
@@ -187,12 +179,15 @@ pub(super) fn join(
     context: &Context<'_>,
     node: &NodeContribution,
     family: Family,
+    kubelet: &Kubelet,
     registration: Value,
     group: Option<&str>,
 ) -> Result<Value, Error> {
     let mut join = Map::new();
+    put(&mut join, "patches", kubelet.patches());
     if family == Family::Bottlerocket {
-        bottlerocket::settings(context, node, group, &mut join)?;
+        bottlerocket::settings(context, node, kubelet, group, &mut join)?;
+        put(&mut join, "bottlerocketCustomBootstrapContainers", bottlerocket::bootstrap_containers(node)?);
     }
     join.insert("nodeRegistration".to_owned(), registration);
     Ok(Value::Object(join))

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use kedge_spec::provider::NodeFile;
 use serde_json::{Map, Value, json};
 
 use super::RenderInput;
 use super::context::put;
+use super::file::File;
 use crate::object::text;
 
 const DROP_IN: &str = "/etc/systemd/system/containerd.service.d/http-proxy.conf";
@@ -49,14 +49,14 @@ impl Proxy {
     }
 
     /// The drop-in of containerd.
-    pub(super) fn file(&self) -> NodeFile {
+    pub(super) fn file(&self) -> File {
         let content = format!(
             "[Service]\nEnvironment=\"HTTP_PROXY={}\"\nEnvironment=\"HTTPS_PROXY={}\"\nEnvironment=\"NO_PROXY={}\"\n",
             self.http,
             self.https,
             self.direct.join(",")
         );
-        NodeFile { path: DROP_IN.to_owned(), owner: "root:root".to_owned(), permissions: "0640".to_owned(), content }
+        File::new(DROP_IN, content)
     }
 
     /// As Bottlerocket takes it.

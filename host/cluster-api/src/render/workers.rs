@@ -1,10 +1,11 @@
 //! The machines of one worker node group.
 
 use kedge_spec::cluster::WorkerNodeGroupConfiguration;
-use kedge_spec::provider::Role;
+use kedge_spec::provider::{NodeContribution, Role};
 use serde_json::{Map, Value, json};
 
 use super::context::{Context, put};
+use super::kubelet::Kubelet;
 use super::node::{self, Family};
 use super::{health, names};
 use crate::error::Error;
@@ -20,13 +21,15 @@ pub(super) fn objects(context: &Context<'_>, group: &WorkerNodeGroupConfiguratio
     let contribution = context.node(&role)?;
     let family = Family::of(contribution)?;
 
-    let registration = node::registration(context, contribution, family, &group.labels, Some(&group.taints));
+    let kubelet =
+        Kubelet::new(context.cluster, contribution, family, &group.labels, group.kubelet_configuration.as_ref());
+    let registration = node::registration(contribution, &kubelet, Some(&group.taints));
     let mut config = Map::new();
     config.insert(
         "joinConfiguration".to_owned(),
-        node::join(context, contribution, family, registration, Some(&group.name))?,
+        node::join(context, contribution, family, &kubelet, registration, Some(&group.name))?,
     );
-    node::common(context, contribution, family, Vec::new(), &mut config)?;
+    node::common(context, contribution, family, kubelet.patch.into_iter().collect(), &mut config)?;
     let body = json!({"kind": kinds::CONFIG_TEMPLATE.kind, "spec": {"template": {"spec": config}}});
     let config_name = format!("{}-{}-{}", context.name(), group.name, names::content(&body));
     let mut config_template =
@@ -50,7 +53,7 @@ pub(super) fn objects(context: &Context<'_>, group: &WorkerNodeGroupConfiguratio
         }}),
     );
     put(&mut machine, "infrastructureRef", template.reference());
-    put(&mut machine, "failureDomain", group.failure_domains.first().cloned().unwrap_or_default());
+    put(&mut machine, "failureDomain", failure_domain(contribution, group).to_owned());
 
     let mut spec = Map::new();
     put(&mut spec, "clusterName", context.name());
@@ -92,4 +95,10 @@ pub(super) fn objects(context: &Context<'_>, group: &WorkerNodeGroupConfiguratio
         "40%",
     )?;
     Ok(vec![config_template, template.object, deployment, check])
+}
+
+/// The name by which the infrastructure knows the group's failure domain: the provider's word, else the spec's.
+fn failure_domain<'a>(node: &'a NodeContribution, group: &'a WorkerNodeGroupConfiguration) -> &'a str {
+    let given = node.extensions.get("failure-domain").or_else(|| group.failure_domains.first());
+    given.map_or("", String::as_str)
 }

@@ -3,6 +3,7 @@
 mod create;
 mod delete;
 mod describe;
+mod diff;
 mod generate;
 mod offline;
 mod schema;
@@ -11,8 +12,9 @@ pub use create::create;
 pub use delete::delete;
 pub(crate) use describe::conditions;
 pub use describe::{describe, get_clusters};
+pub use diff::{Against, diff};
 pub use generate::generate;
-pub use offline::{preflight, render, validate};
+pub use offline::{explain, preflight, render, validate};
 pub use schema::schema;
 
 use std::path::PathBuf;

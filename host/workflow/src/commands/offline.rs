@@ -7,9 +7,10 @@ use serde_json::Value;
 
 use crate::error::WorkflowError;
 use crate::event::{Reporter, ReporterExt};
+use crate::explain;
 use crate::load::{self, Prepared};
 use crate::options::Options;
-use crate::outcome::{FindingReport, PreflightOutcome, RenderOutcome, RenderedFile, ValidateOutcome};
+use crate::outcome::{ExplainOutcome, FindingReport, PreflightOutcome, RenderOutcome, RenderedFile, ValidateOutcome};
 use crate::preflight as checks;
 
 /// Checks a spec without looking at the environment: parse, defaults, static checks. All findings come at once, as
@@ -36,6 +37,13 @@ pub async fn render(options: &Options, reporter: &dyn Reporter) -> Result<Render
     let manifests = prepared.render(&Value::Null).await?;
     let files = manifests.files().into_iter().map(|(name, yaml)| RenderedFile { name, yaml }).collect();
     Ok(RenderOutcome { cluster: prepared.name().to_owned(), yaml: manifests.to_yaml(), files })
+}
+
+/// Says of each field of the manifests where it comes from. Costs a rendering for each field of the spec.
+pub async fn explain(options: &Options, reporter: &dyn Reporter) -> Result<ExplainOutcome, WorkflowError> {
+    let prepared = load::load(options).await?;
+    warn(&prepared, reporter);
+    Ok(ExplainOutcome { cluster: prepared.name().to_owned(), objects: explain::explain(&prepared).await? })
 }
 
 /// Checks the environment that a spec names. Failed checks come as [`WorkflowError::Preflight`].

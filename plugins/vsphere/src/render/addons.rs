@@ -3,6 +3,8 @@
 //! The cloud provider goes through a ClusterResourceSet: nodes stay tainted until it runs, so it has to be there before
 //! anything else works on the workload cluster.
 
+use std::fmt::Write as _;
+
 use kedge_sdk::prelude::*;
 
 use crate::describe::{CP_PASSWORD, CP_USERNAME};
@@ -31,7 +33,7 @@ pub(crate) fn addons(input: &Input) -> Result<Vec<Placed>, Failure> {
     let account = Manifest::secret(&account, RESOURCE_SET, [("data", service_account())]);
     let credentials = Manifest::secret(&credentials, RESOURCE_SET, [("data", nested_credentials(&spec.datacenter))]);
     let manifests = Manifest::new("v1", "ConfigMap", &manifests)
-        .set("data", json!({"data": cloud_provider(&spec.datacenter, &image)}));
+        .set("data", json!({"data": cloud_provider(&spec.datacenter, &image, &tolerations(input)?)}));
 
     let mut addons: Vec<Placed> = [account, credentials, manifests, set]
         .into_iter()
@@ -46,26 +48,40 @@ fn service_account() -> String {
         .into()
 }
 
-/// A Secret inside of a Secret: the values stand in double quotes, so they are escaped as JSON is.
+/// A Secret inside of a Secret, which holds its values in base64.
 fn nested_credentials(datacenter: &Datacenter) -> String {
     let server = &datacenter.server;
-    let username = secret::reference(CP_USERNAME, &Encoding::Json);
-    let password = secret::reference(CP_PASSWORD, &Encoding::Json);
+    let username = secret::reference(CP_USERNAME, &Encoding::Base64);
+    let password = secret::reference(CP_PASSWORD, &Encoding::Base64);
     format!(
         "apiVersion: v1\nkind: Secret\nmetadata:\n  name: cloud-provider-vsphere-credentials\n  namespace: kube-system\n\
-         stringData:\n  {}: \"{password}\"\n  {}: \"{username}\"\ntype: Opaque\n",
+         data:\n  {}: {password}\n  {}: {username}\ntype: Opaque\n",
         quoted(&format!("{server}.password")),
         quoted(&format!("{server}.username")),
     )
 }
 
-fn cloud_provider(datacenter: &Datacenter, image: &str) -> String {
+fn cloud_provider(datacenter: &Datacenter, image: &str, tolerations: &str) -> String {
     include_str!("cloud-provider.yaml")
         .replace("@THUMBPRINT@", &quoted(&datacenter.thumbprint))
         .replace("@INSECURE@", if datacenter.insecure { "true" } else { "false" })
         .replace("@SERVER@", &quoted(&datacenter.server))
         .replace("@DATACENTER@", &quoted(&datacenter.datacenter))
         .replace("@IMAGE@", image)
+        .replace("@TOLERATIONS@", tolerations)
+}
+
+/// The taints of the spec's control plane as tolerations, one a line: JSON is YAML.
+fn tolerations(input: &Input) -> Result<String, Failure> {
+    let taints = input.cluster()?.at("spec.controlPlaneConfiguration.taints").and_then(Value::as_array);
+    let mut lines = String::new();
+    for taint in taints.into_iter().flatten() {
+        let part = |name: &str| taint.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+        let parts = ["key", "value", "effect"].iter().filter_map(|name| Some(((*name).to_owned(), json!(part(name)?))));
+        let toleration = Value::Object(parts.collect());
+        let _ = writeln!(lines, "      - {toleration}");
+    }
+    Ok(lines)
 }
 
 /// A YAML text in double quotes, which JSON's are.
@@ -112,14 +128,23 @@ mod tests {
         assert!(!text.contains('@'), "{text}");
         let documents = yaml(text);
         let kinds: Vec<&Value> = documents.iter().map(|document| &document["kind"]).collect();
-        assert_eq!(kinds, ["ClusterRole", "ClusterRoleBinding", "RoleBinding", "ConfigMap", "DaemonSet"]);
+        assert_eq!(kinds, ["ClusterRole", "ClusterRoleBinding", "RoleBinding", "ConfigMap", "Service", "DaemonSet"]);
         let config = yaml(documents[3]["data"]["vsphere.conf"].as_str().unwrap()).remove(0);
         assert_eq!(config["vcenter"]["10.0.0.1:8989"]["datacenters"], json!(["SDDC-Datacenter"]));
         assert_eq!(config["global"]["insecureFlag"], false);
         assert_eq!(
-            documents[4]["spec"]["template"]["spec"]["containers"][0]["image"],
+            documents[5]["spec"]["template"]["spec"]["containers"][0]["image"],
             "example.com/cpi/manager:v1.34.0"
         );
+    }
+
+    #[test]
+    fn the_cloud_provider_runs_on_nodes_with_the_taints_of_the_spec() {
+        let taint = "    taints:\n    - {key: team, value: infra, effect: NoExecute}\n    endpoint:\n";
+        let addons = addons_of(&edit(spec(), &[("    endpoint:\n", taint)]));
+        let documents = yaml(addons[2].object["data"]["data"].as_str().unwrap());
+        let tolerations = documents[5]["spec"]["template"]["spec"]["tolerations"].as_array().unwrap();
+        assert!(tolerations.contains(&json!({"key": "team", "value": "infra", "effect": "NoExecute"})));
     }
 
     #[test]
@@ -127,11 +152,11 @@ mod tests {
         let addons = addons_of(spec());
         let text = addons[1].object["stringData"]["data"].as_str().unwrap();
         let filled = text
-            .replace("${kedge.secret/cp-password|json}", "a\\\"b: #\\\\")
-            .replace("${kedge.secret/cp-username|json}", "admin");
+            .replace("${kedge.secret/cp-password|base64}", "YSJiOiAjXA==")
+            .replace("${kedge.secret/cp-username|base64}", "YWRtaW4=");
         let secret = yaml(&filled).remove(0);
-        assert_eq!(secret["stringData"]["vcenter.example.com.password"], "a\"b: #\\");
-        assert_eq!(secret["stringData"]["vcenter.example.com.username"], "admin");
+        assert_eq!(secret["data"]["vcenter.example.com.password"], "YSJiOiAjXA==");
+        assert_eq!(secret["data"]["vcenter.example.com.username"], "YWRtaW4=");
     }
 
     #[test]

@@ -7,6 +7,8 @@ use crate::describe::{CP_PASSWORD, CP_USERNAME, PASSWORD, USERNAME};
 use crate::paths::{self, Branch};
 use crate::spec::{Datacenter, FailureDomain, Spec};
 
+const GROUP: &str = "infrastructure.cluster.x-k8s.io";
+
 /// Objects with this label go along when the cluster moves.
 const MOVE: &str = "clusterctl.cluster.x-k8s.io/move";
 
@@ -54,13 +56,18 @@ pub(crate) fn infrastructure(input: &Input) -> Result<InfrastructureObjects, Fai
     Ok(objects)
 }
 
+/// The name of a failure domain of the spec among those of all clusters.
+pub(super) fn failure_domain_name(cluster: &str, datacenter: &Datacenter, domain: &str) -> String {
+    format!("{cluster}-{}-{domain}", datacenter.name)
+}
+
 /// A failure domain says where machines go; a deployment zone offers it. Neither has a namespace.
 fn failure_domain(cluster: &str, datacenter: &Datacenter, domain: &FailureDomain) -> [Manifest; 2] {
-    let name = format!("{cluster}-{}-{}", datacenter.name, domain.name);
+    let name = failure_domain_name(cluster, datacenter, &domain.name);
     let home = &datacenter.datacenter;
     let failure_domain = Manifest::new(INFRASTRUCTURE, "VSphereFailureDomain", &name).spec(json!({
         "region": {"name": home, "type": "Datacenter", "tagCategory": "k8s-region", "autoConfigure": true},
-        "zone": {"name": domain.name, "type": "ComputeCluster", "tagCategory": "k8s-zone", "autoConfigure": true},
+        "zone": {"name": domain.compute_cluster, "type": "ComputeCluster", "tagCategory": "k8s-zone", "autoConfigure": true},
         "topology": {
             "datacenter": home,
             "computeCluster": domain.compute_cluster,
@@ -71,12 +78,14 @@ fn failure_domain(cluster: &str, datacenter: &Datacenter, domain: &FailureDomain
     let zone = Manifest::new(INFRASTRUCTURE, "VSphereDeploymentZone", &name).spec(json!({
         "server": datacenter.server,
         "failureDomain": name,
-        "controlPlane": false,
         "placementConstraint": {
             "resourcePool": domain.resource_pool,
             "folder": paths::full(home, Branch::Folder, &domain.folder),
         },
     }));
+    let zone = zone
+        .label(&format!("{GROUP}/cluster-name"), cluster)
+        .label(&format!("{GROUP}/vsphere-datacenter-config-name"), &datacenter.name);
     [failure_domain, zone]
 }
 

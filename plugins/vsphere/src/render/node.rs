@@ -2,12 +2,15 @@
 
 use kedge_sdk::prelude::*;
 
+use super::cluster::failure_domain_name;
 use super::kube_vip;
 use crate::spec::{Machine, Spec};
 use crate::ssh;
 
 /// A template of cloud-init: the machine's name as the vCenter has it.
 const HOST_NAME: &str = "{{ ds.meta_data.hostname }}";
+/// The container that configures a second network interface.
+const SECOND_NETWORK: &str = "bottlerocketBootstrapContainers.multiNetworkBootstrap";
 const SUDO: &str = "ALL=(ALL) NOPASSWD:ALL";
 
 pub(crate) fn node(input: &Input, role: &Role) -> Result<NodeContribution, Failure> {
@@ -27,19 +30,52 @@ pub(crate) fn node(input: &Input, role: &Role) -> Result<NodeContribution, Failu
     if let Some(settings) = &machine.bottlerocket {
         node = node.extension("bottlerocket-settings", settings.to_string());
     }
-    if !bottlerocket {
+    // Bottlerocket takes its name from the vCenter by itself; what its bootstrap provider can't run it leaves out.
+    if *role != Role::Etcd || !bottlerocket {
         node = name_host(node);
     }
     if *role != Role::Etcd {
         node = node.argument("kubelet", "cloud-provider", "external");
-        if !bottlerocket {
-            node.node_name = Some(HOST_NAME.into());
-        }
+        node.node_name = Some(HOST_NAME.into());
     }
-    if *role == Role::ControlPlane {
-        node = control_plane(input, node, bottlerocket)?;
+    match role {
+        Role::ControlPlane => control_plane(input, node, bottlerocket),
+        Role::Worker(group) => worker(input, &spec, group, machine, node),
+        _ => Ok(node),
+    }
+}
+
+/// Where the group's machines are, and what a second network needs where no command can set it up.
+fn worker(
+    input: &Input,
+    spec: &Spec,
+    group: &str,
+    machine: &Machine,
+    mut node: NodeContribution,
+) -> Result<NodeContribution, Failure> {
+    if let Some(domain) = failure_domain(input, group)? {
+        node = node.extension("failure-domain", failure_domain_name(&input.cluster_name, &spec.datacenter, domain));
+    }
+    if machine.os_family == "bottlerocket" && machine.networks.len() > 1 {
+        let image = input.release_for(&Role::Worker(group.into())).image(SECOND_NETWORK)?;
+        let (repository, tag) = image.rsplit_once(':').unwrap_or((&image, "latest"));
+        let containers = json!([{
+            "name": "second-network-interface-bootstrap-container",
+            "mode": "once",
+            "imageRepository": repository,
+            "imageTag": tag,
+        }]);
+        node = node.extension("bottlerocket-bootstrap-containers", containers.to_string());
     }
     Ok(node)
+}
+
+/// The failure domain of a worker node group, by its name in the spec.
+fn failure_domain<'i>(input: &'i Input, group: &str) -> Result<Option<&'i str>, Failure> {
+    let cluster = input.cluster()?;
+    let groups = cluster.at("spec.workerNodeGroupConfigurations").and_then(Value::as_array);
+    let own = groups.into_iter().flatten().find(|own| own.get("name").and_then(Value::as_str) == Some(group));
+    Ok(own.and_then(|own| own.pointer("/failureDomains/0")).and_then(Value::as_str))
 }
 
 fn control_plane(input: &Input, node: NodeContribution, bottlerocket: bool) -> Result<NodeContribution, Failure> {
@@ -50,7 +86,7 @@ fn control_plane(input: &Input, node: NodeContribution, bottlerocket: bool) -> R
     if minor < 33 {
         node = node.argument("api-server", "cloud-provider", "external");
     }
-    node = node.file(kube_vip::PATH, "0640", kube_vip::manifest(&image, address, bottlerocket));
+    node = node.file(kube_vip::PATH, "", kube_vip::manifest(&image, address, bottlerocket));
     if minor >= 29 && !bottlerocket {
         node = node.pre_command(kube_vip::FIRST_NODE_COMMAND);
     }
@@ -129,17 +165,34 @@ mod tests {
     }
 
     #[test]
-    fn bottlerocket_runs_no_commands() {
+    fn bottlerocket_has_its_own_paths_and_settings() {
         let config = "  osFamily: bottlerocket\n  hostOSConfiguration:\n    ntpConfiguration:\n      servers: [time.example.com]\n    bottlerocketConfiguration:\n      kubernetes:\n        maxPods: 50\n";
         let text = edit(spec(), &[("  osFamily: ubuntu\n", config)]);
         let node = node(&input_of(&text), &Role::ControlPlane).unwrap();
-        assert!(node.pre_commands.is_empty());
+        assert!(node.pre_commands.iter().all(|command| !command.contains("super-admin.conf")));
         assert!(node.files[0].content.contains("path: /var/lib/kubeadm/admin.conf"));
         assert_eq!(node.ntp_servers, ["time.example.com"]);
         assert_eq!(
             node.extensions,
             [("bottlerocket-settings".to_owned(), r#"{"kubernetes":{"maxPods":50}}"#.to_owned())]
         );
+    }
+
+    #[test]
+    fn a_worker_group_knows_its_failure_domain_and_its_second_network() {
+        let bottlerocket = "  osFamily: bottlerocket\n  networks: [a, b]\n";
+        let text = edit(
+            spec(),
+            &[
+                ("  osFamily: ubuntu\n", bottlerocket),
+                ("  - name: md-0\n", "  - name: md-0\n    failureDomains: [east]\n"),
+            ],
+        );
+        let node = node(&input_of(&text), &Role::Worker("md-0".into())).unwrap();
+        let extension =
+            |name: &str| node.extensions.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        assert_eq!(extension("failure-domain"), Some("prod-prod-east"));
+        assert!(extension("bottlerocket-bootstrap-containers").unwrap().contains("second-network"));
     }
 
     #[test]

@@ -41,8 +41,7 @@ fn template(spec: &Spec, facts: &Facts, group: &Group) -> Result<Value, Failure>
         .set(&field("cloneMode"), json!(place.clone_mode))
         .set(&field("datacenter"), json!(datacenter.datacenter))
         .set(&field("datastore"), json!(place.datastore))
-        // A linked clone shares the template's disk; its size can't be chosen.
-        .set_some(&field("diskGiB"), (place.clone_mode != "linkedClone").then(|| json!(place.disk_gib)))
+        .set(&field("diskGiB"), json!(place.disk_gib))
         .set(&field("folder"), json!(place.folder))
         .set(&field("memoryMiB"), json!(machine.memory_mib))
         .set(&field("network.devices"), json!(devices))
@@ -105,7 +104,7 @@ mod tests {
         assert_eq!(object["resourcePool"], "/SDDC-Datacenter/host/Cluster-1/Resources/Compute-ResourcePool");
         assert_eq!(object["template"], "/SDDC-Datacenter/vm/Templates/ubuntu-2204-kube-v1-34");
         assert_eq!(object["cloneMode"], "linkedClone");
-        assert!(object.get("diskGiB").is_none());
+        assert_eq!(object["diskGiB"], 30);
     }
 
     #[test]
