@@ -15,6 +15,7 @@ pub mod pivot;
 mod progress;
 pub mod readiness;
 pub mod render;
+pub mod served;
 #[cfg(test)]
 mod testing;
 

@@ -210,6 +210,7 @@ async fn dry_run(
     let environment = prepared.environment(options, secrets, Arc::new(NoAudit))?;
     let checked = preflight::run(prepared, options, &environment, reporter).await?;
     let manifests = prepared.render(&checked.facts).await?;
+    prepared.check_served(&manifests).await?;
     let placed = |placement| manifests.placed(placement).map(title).collect::<Vec<_>>();
     let components: Vec<String> = prepared.components()?.iter().map(|c| format!("{} {}", c.name, c.version)).collect();
     let folder = options.directory.join(prepared.name());
