@@ -22,6 +22,8 @@ pub struct State {
     pub programs: Vec<(&'static str, i64, &'static str)>,
     /// The commands that were run, whole.
     pub commands: Vec<String>,
+    /// What programs were given to read, one for each command.
+    pub inputs: Vec<String>,
     execs: Vec<Value>,
     networks: Vec<Value>,
     info: Value,
@@ -133,6 +135,14 @@ async fn serve(mut stream: UnixStream, state: &Mutex<State>) {
         }
     };
     drop(stream.write_all(&text).await);
+    let reads =
+        |s: &State| s.execs.get(path.split('/').nth(2)?.get(1..)?.parse::<usize>().ok()?)?["AttachStdin"].as_bool();
+    if head.contains("Upgrade") && reads(&state.lock().unwrap()) == Some(true) {
+        // What goes to a program, up to the end of it.
+        let mut input = String::new();
+        drop(stream.read_to_string(&mut input).await);
+        state.lock().unwrap().inputs.push(input);
+    }
     drop(stream.shutdown().await);
 }
 
