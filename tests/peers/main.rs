@@ -13,7 +13,12 @@
 #[allow(dead_code, reason = "each tier uses a part of it")]
 mod harness;
 
+#[path = "../compat/cases.rs"]
+#[allow(dead_code, reason = "each tier uses a part of it")]
+mod cases;
+
 mod clusterctl;
+mod decisions;
 mod govc;
 mod kubectl;
 mod vcsim;
