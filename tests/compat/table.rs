@@ -11,6 +11,7 @@ use crate::decide::Outcome;
 /// Set to write the page anew where it differs.
 const UPDATE: &str = "KEDGE_UPDATE_DOCS";
 
+<<<<<<< HEAD
 /// A table of what is rendered: the tests that it names hold it.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -32,6 +33,18 @@ pub(crate) struct RenderedRow {
     /// How that differs from EKS Anywhere and why; empty if it does not.
     #[serde(default)]
     pub(crate) differs: String,
+=======
+/// A difference of manifests that is meant: the test with real peers finds no others.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Difference {
+    /// A kind; `*` is any.
+    pub(crate) object: String,
+    /// A path in which `*` stands for anything, or the name of an object that the other side does not have.
+    pub(crate) field: String,
+    /// Why.
+    pub(crate) reason: String,
+>>>>>>> 16a636c5faa4baf974bdbc1f6f3a9b6c6ff30573
 }
 
 pub(crate) struct Page {
@@ -63,6 +76,7 @@ impl Page {
         let _ = writeln!(self.text, "| {} |", row.join(" | "));
     }
 
+<<<<<<< HEAD
     pub(crate) fn rendered(&mut self, tables: &[Rendered]) {
         for Rendered { title, about, rows } in tables {
             let _ = write!(self.text, "\n## {title}\n\n");
@@ -76,6 +90,22 @@ impl Page {
                 let row = [what.as_str(), lands, if differs.is_empty() { "not at all" } else { differs }].map(cell);
                 let _ = writeln!(self.text, "| {} |", row.join(" | "));
             }
+=======
+    pub(crate) fn rendered(&mut self, differences: &[Difference]) {
+        if differences.is_empty() {
+            return;
+        }
+        self.text.push_str(
+            "\n## Manifests\n\n\
+            Where the manifests of an accepted spec differ from EKS Anywhere's. The test with the real peers renders specs with its own code, compares\n\
+            object by object, and fails on any difference that does not stand here.\n\n\
+            | Object | Field, or the object's name | Why it differs |\n| --- | --- | --- |\n",
+        );
+        for Difference { object, field, reason } in differences {
+            let (object, field) = (format!("`{object}`"), format!("`{field}`"));
+            let row = [object.as_str(), &field, reason].map(cell);
+            let _ = writeln!(self.text, "| {} |", row.join(" | "));
+>>>>>>> 16a636c5faa4baf974bdbc1f6f3a9b6c6ff30573
         }
     }
 
