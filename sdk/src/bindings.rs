@@ -57,6 +57,25 @@ pub mod upgrade {
     });
 }
 
+/// The optional export `commands`.
+pub mod commands {
+    wit_bindgen::generate!({
+        path: "../wit",
+        world: "with-commands",
+        pub_export_macro: true,
+        export_macro_name: "export_commands",
+        default_bindings_module: "kedge_sdk::bindings::commands",
+        additional_derives: [PartialEq, Eq, Clone],
+        with: {
+            "kedge:provider/types@0.1.0": crate::bindings::kedge::provider::types,
+            "kedge:provider/log@0.1.0": crate::bindings::kedge::provider::log,
+            "kedge:provider/endpoints@0.1.0": crate::bindings::kedge::provider::endpoints,
+            "kedge:provider/secrets@0.1.0": crate::bindings::kedge::provider::secrets,
+            "kedge:provider/container-engine@0.1.0": crate::bindings::kedge::provider::container_engine,
+        },
+    });
+}
+
 /// The optional export `lifecycle`.
 pub mod lifecycle {
     wit_bindgen::generate!({

@@ -4,6 +4,7 @@ use std::marker::PhantomData;
 
 use serde_json::Value;
 
+use crate::bindings::commands::exports::kedge::provider::commands;
 use crate::bindings::exports::kedge::provider::{config, describe, machines, manifests};
 use crate::bindings::kedge::provider::{container_engine, endpoints, log, report, secrets, types};
 use crate::bindings::lifecycle::exports::kedge::provider::lifecycle;
@@ -12,8 +13,8 @@ use crate::bindings::upgrade::exports::kedge::provider::upgrade;
 use crate::endpoint::{Endpoint, EndpointError, Granted};
 use crate::host::{EngineError, EngineInfo, EngineVersion, Host, Level, Network, Outcome};
 use crate::{
-    Compared, Defaulting, Document, Documents, Failure, Finding, Findings, Input, Lifecycle, Options, Placed,
-    Preflight, Provider, Release, Role, Upgrade,
+    Arguments, Commands, Compared, Defaulting, Document, Documents, Failure, Finding, Findings, Input, Lifecycle,
+    Options, Placed, Preflight, Provider, Release, Role, Upgrade,
 };
 
 /// Exports a provider as a component. The optional interfaces are named, because a host probes for each of them:
@@ -43,6 +44,12 @@ macro_rules! export {
         has_upgrade::<$provider>();
         #[cfg(target_family = "wasm")]
         $crate::bindings::upgrade::export_upgrade!($component with_types_in $crate::bindings::upgrade);
+    };
+    (@optional commands, $provider:ty, $component:ident) => {
+        const fn has_commands<T: $crate::Commands>() {}
+        has_commands::<$provider>();
+        #[cfg(target_family = "wasm")]
+        $crate::bindings::commands::export_commands!($component with_types_in $crate::bindings::commands);
     };
     (@optional lifecycle, $provider:ty, $component:ident) => {
         const fn has_lifecycle<T: $crate::Lifecycle>() {}
@@ -174,6 +181,22 @@ impl<P: Upgrade + Default> upgrade::Guest for Component<P> {
     }
 }
 
+impl<P: Commands + Default> commands::Guest for Component<P> {
+    fn list() -> Vec<commands::Command> {
+        P::default().list()
+    }
+
+    fn run(
+        command: String,
+        arguments: Vec<(String, String)>,
+        documents: Vec<types::Document>,
+    ) -> Result<commands::Answer, Failure> {
+        let documents = documents_in(documents)?;
+        let answer = P::default().run_command(&command, &Arguments::new(arguments), &documents, &mut ComponentHost)?;
+        Ok(commands::Answer { text: answer.text, data: answer.data.to_string(), findings: answer.findings })
+    }
+}
+
 impl<P: Lifecycle + Default> lifecycle::Guest for Component<P> {
     fn steps() -> Vec<String> {
         P::default().steps()
@@ -201,6 +224,12 @@ impl Host for ComponentHost {
     }
     fn open(&mut self, endpoint: &str) -> Result<Endpoint, EndpointError> {
         Ok(Endpoint::new(Box::new(Granted(endpoints::open(endpoint)?))))
+    }
+    fn now(&mut self) -> u64 {
+        endpoints::now()
+    }
+    fn pause(&mut self, milliseconds: u32) {
+        endpoints::pause(milliseconds);
     }
     fn secret_available(&mut self, name: &str) -> bool {
         secrets::available(name)

@@ -19,6 +19,12 @@ pub trait Host {
     /// The description does not list it, or it was not granted.
     fn open(&mut self, endpoint: &str) -> Result<Endpoint, EndpointError>;
 
+    /// Milliseconds since 1970 by the clock of the host's machine, to compare a server's with.
+    fn now(&mut self) -> u64;
+
+    /// Waits, for something that a server does by itself: milliseconds, at most a minute.
+    fn pause(&mut self, milliseconds: u32);
+
     /// Whether the host has a value for a secret of the description.
     fn secret_available(&mut self, name: &str) -> bool;
 

@@ -1,7 +1,7 @@
 //! What a kedge provider plugin is written against.
 //!
 //! A plugin is a type that implements [`Provider`], and where it has something to say there, [`Preflight`],
-//! [`Upgrade`] and [`Lifecycle`]. [`export!`] turns it into a component. No function calls the host directly: what
+//! [`Upgrade`], [`Lifecycle`] and [`Commands`]. [`export!`] turns it into a component. No function calls the host directly: what
 //! may be asked of the host comes in as a [`Host`], so the same code runs natively against [`testing`].
 //!
 //! ```no_run
@@ -38,6 +38,7 @@
 //! ```
 
 pub mod bindings;
+pub mod commands;
 pub mod describe;
 pub mod document;
 pub mod endpoint;
@@ -57,6 +58,7 @@ pub mod secret;
 pub mod testing;
 
 pub use bindings::kedge::provider::types::{Failure, Finding, ObjectRef, Role, Severity};
+pub use commands::{Answer, Argument, ArgumentKind, Arguments, Command, Commands};
 pub use describe::{Description, EndpointNeed, Infrastructure, KindClaim, KindRole, SecretNeed};
 pub use document::{Defaulting, Document, Documents, Group};
 pub use endpoint::{Certificate, Encoding, Endpoint, EndpointError, Part, Request, Response};
@@ -74,10 +76,11 @@ pub mod prelude {
     pub use crate::schema;
     pub use crate::secret;
     pub use crate::{
-        Check, Compared, Defaulting, Description, Document, Documents, Encoding, Endpoint, EndpointError, EndpointNeed,
-        Failure, Finding, Findings, Group, Host, Infrastructure, InfrastructureObjects, Input, KindRole, Level,
-        Lifecycle, MachineTemplate, Manifest, NodeContribution, NodeFile, NodeUser, ObjectRef, Options, Placed,
-        Placement, Preflight, Provider, Release, Reporter, Request, Role, SecretNeed, Severity, Upgrade, Verdict,
+        Answer, Argument, ArgumentKind, Arguments, Check, Command, Commands, Compared, Defaulting, Description,
+        Document, Documents, Encoding, Endpoint, EndpointError, EndpointNeed, Failure, Finding, Findings, Group, Host,
+        Infrastructure, InfrastructureObjects, Input, KindRole, Level, Lifecycle, MachineTemplate, Manifest,
+        NodeContribution, NodeFile, NodeUser, ObjectRef, Options, Placed, Placement, Preflight, Provider, Release,
+        Reporter, Request, Role, SecretNeed, Severity, Upgrade, Verdict,
     };
     pub use serde_json::{Value, json};
 }

@@ -150,7 +150,14 @@ pub trait Lifecycle: Provider {
 impl Check {
     /// A check with its stable id and the line for a pass.
     pub fn new(id: impl Into<String>, title: &str) -> Self {
-        Self { id: id.into(), title: title.into(), document: None }
+        Self { id: id.into(), title: title.into(), document: None, quiet: false }
+    }
+
+    /// A pass is worth no line of its own.
+    #[must_use]
+    pub fn quiet(mut self) -> Self {
+        self.quiet = true;
+        self
     }
 
     /// The document it is about.

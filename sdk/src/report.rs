@@ -49,6 +49,11 @@ impl<'h> Reporter<'h> {
 
     /// The check's findings decide: failed with an error among them, warned with any other, passed without.
     pub fn concluded(&mut self, check: &str, found: impl Into<String>, findings: Vec<Finding>) {
+        self.checked(check, "", found, findings);
+    }
+
+    /// The same, with what was expected.
+    pub fn checked(&mut self, check: &str, expected: &str, found: impl Into<String>, findings: Vec<Finding>) {
         let status = if findings.iter().any(Finding::is_error) {
             Status::Failed
         } else if findings.is_empty() {
@@ -56,7 +61,7 @@ impl<'h> Reporter<'h> {
         } else {
             Status::Warned
         };
-        self.outcome(check, status, String::new(), found.into(), findings);
+        self.outcome(check, status, expected.to_owned(), found.into(), findings);
     }
 
     /// The check failed.

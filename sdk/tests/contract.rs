@@ -10,7 +10,7 @@ use wit_parser::Resolve;
 /// Released versions with the fingerprint of their files. A line that is here is never edited.
 const RELEASED: [(&str, &str); 1] = [("0.1.0", "07b834498eda6414526f9f6732a77104198086811d0b29398a4238181b4e331e")];
 
-const WORLDS: [&str; 4] = ["provider", "with-preflight", "with-upgrade", "with-lifecycle"];
+const WORLDS: [&str; 5] = ["provider", "with-preflight", "with-upgrade", "with-lifecycle", "with-commands"];
 
 fn wit() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../wit")
@@ -101,6 +101,7 @@ fn what_breaks_a_component_is_noticed() {
         ("host.wit", "    same: func(a: string, b: string) -> bool;\n", ""),
         ("preflight.wit", "title: string,", "title: option<string>,"),
         ("upgrade.wit", "refused(string),", "refused(list<string>),"),
+        ("commands.wit", "%list: func() -> list<command>;", "%list: func() -> list<string>;"),
         ("lifecycle.wit", "steps: func() -> list<string>;", "steps: func() -> string;"),
         ("world.wit", "    import secrets;\n", ""),
         ("world.wit", "    export manifests;\n}", "    export manifests;\n    export preflight;\n}"),

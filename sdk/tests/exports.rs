@@ -67,4 +67,4 @@ fn the_providers_of_this_repository_export_what_they_have() {
     }
 }
 
-const VSPHERE: [&str; 2] = ["preflight", "upgrade"];
+const VSPHERE: [&str; 4] = ["commands", "lifecycle", "preflight", "upgrade"];

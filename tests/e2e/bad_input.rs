@@ -267,16 +267,9 @@ const SPECS: &[Case] = &[
     case(
         "a field that is not honoured yet",
         DOCKER,
-        &[("  kubernetesVersion:", "  licenseToken: abc\n  kubernetesVersion:")],
-        "licenseToken",
-        &["licenseToken", "not supported"],
-    ),
-    case(
-        "a workload cluster",
-        DOCKER,
-        &[("managementCluster:\n    name: mgmt", "managementCluster:\n    name: other")],
-        "name: other",
-        &["other"],
+        &[("  kubernetesVersion:", "  packages: {cronjob: {tag: v1}}\n  kubernetesVersion:")],
+        "cronjob",
+        &["spec.packages.cronjob", "not supported"],
     ),
     case(
         "a label that is none",
@@ -604,4 +597,49 @@ fn a_step_that_fails_says_what_is_awaited_and_goes_on_later() {
     assert!(ran.stderr.contains("same command"), "{}", ran.stderr);
     let diagnosis = sandbox.path().join("mgmt/.kedge/diagnosis");
     assert!(std::fs::read_dir(&diagnosis).unwrap().count() >= 1, "a failed create leaves a diagnosis");
+}
+
+#[test]
+fn a_machine_that_can_not_be_made_ends_the_wait_early_and_is_diagnosed() {
+    let sandbox = Sandbox::new();
+    sandbox.spec(DOCKER);
+    let args = ["create", "cluster", "-f", DOCKER, "--lab", "--lab-fault", "machine-failing:control-plane"];
+    let started = std::time::Instant::now();
+    let ran = sandbox.run(args.into_iter().chain(["--error-wait-timeout", "4s"])).expect(5);
+    assert!(started.elapsed().as_secs() < 60, "the control plane alone may take an hour");
+    reads_well("failing machine", &ran);
+    for said in
+        ["it reports an error", "`InfrastructureReady` is False (ProvisioningFailed)", "refuses to make the machine"]
+    {
+        assert!(ran.stderr.contains(said), "`{said}` is not said\n{}", ran.stderr);
+    }
+    let diagnosis = sandbox.path().join("mgmt/.kedge/diagnosis");
+    let mut names: Vec<_> = std::fs::read_dir(&diagnosis).unwrap().map(|e| e.unwrap().path()).collect();
+    names.sort();
+    let [folder, archive] = names.as_slice() else { panic!("{names:?}") };
+    assert!(archive.to_str().unwrap().ends_with(".tar.gz"), "{names:?}");
+    let summary = std::fs::read_to_string(folder.join("summary.txt")).unwrap();
+    let first: Vec<&str> = summary.lines().take(3).collect();
+    assert!(first[0].starts_with("what is wrong: Machine eksa-system/mgmt-"), "{summary}");
+    assert!(first[1].starts_with("where: Machine eksa-system/mgmt-"), "{summary}");
+    assert!(first[2].starts_with("what to try: correct what it reports"), "{summary}");
+    let listed = std::process::Command::new("tar").arg("tzf").arg(archive).output().unwrap();
+    assert!(listed.status.success());
+    let listed = String::from_utf8(listed.stdout).unwrap();
+    for page in [
+        "summary.txt",
+        "bootstrap-conditions.txt",
+        "bootstrap-objects.yaml",
+        "bootstrap-events.txt",
+        "journal.jsonl",
+        "bootstrap-logs/capi-system_",
+    ] {
+        assert!(listed.contains(page), "{page} is not in the archive:\n{listed}");
+    }
+    let objects = std::fs::read_to_string(folder.join("bootstrap-objects.yaml")).unwrap();
+    assert!(
+        objects.contains("kind: Secret") && objects.contains("'***'") | objects.contains("\"***\""),
+        "secrets are there without their values"
+    );
+    assert!(!objects.contains("PRIVATE KEY") && !objects.contains("LS0tLS1CRUdJTi"), "no key is in the diagnosis");
 }

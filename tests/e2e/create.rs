@@ -158,6 +158,25 @@ fn a_dry_run_touches_nothing() {
 }
 
 #[test]
+fn a_report_takes_the_place_of_the_lines() {
+    let sandbox = Sandbox::new();
+    let spec = sandbox.spec("docker.yaml");
+    let lab = ServedLab::start(&sandbox, &spec, &[]);
+    let plan =
+        sandbox.run(["create", "cluster", "-f", "docker.yaml", &lab.flag(), "--dry-run", "-o", "yaml"]).expect(0);
+    assert!(plan.stdout.contains("dryRun: true") && plan.stdout.contains("id: workload-cluster"), "{}", plan.stdout);
+    let ran = sandbox.run(["create", "cluster", "-f", "docker.yaml", &lab.flag(), "-o", "json"]).expect(0);
+    let outcome: serde_json::Value =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {}", ran.stdout));
+    assert_eq!((&outcome["cluster"], &outcome["already"]), (&"mgmt".into(), &false.into()));
+    assert_eq!(outcome["steps"].as_array().unwrap().last().unwrap()["id"], "delete-bootstrap");
+    let ran = sandbox.run(["delete", "cluster", "mgmt", &lab.flag(), "-o", "json"]).expect(0);
+    let outcome: serde_json::Value =
+        serde_json::from_str(&ran.stdout).unwrap_or_else(|e| panic!("{e}: {}", ran.stdout));
+    assert!(outcome["removed"].as_array().unwrap().len() >= 2, "{outcome}");
+}
+
+#[test]
 fn a_rehearsal_can_be_rehearsed_again() {
     let sandbox = Sandbox::new();
     sandbox.spec("docker.yaml");

@@ -11,8 +11,10 @@
 
 mod bad_input;
 mod create;
+mod disk_full;
 #[allow(dead_code, reason = "each tier uses a part of it")]
 mod harness;
 mod interrupted;
+mod managed;
 mod offline;
 mod plugins;

@@ -4,12 +4,14 @@ mod cluster;
 mod lab;
 mod plugin;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cluster::{
-    CreateArgs, DeleteArgs, DiffArgs, GenerateArgs, PreflightArgs, RenderArgs, SchemaArgs, ValidateArgs,
+    CreateArgs, DeleteArgs, DescribeArgs, DiffArgs, GenerateArgs, Managers, MoveArgs, PreflightArgs, RenderArgs,
+    SchemaArgs, ValidateArgs,
 };
 pub(crate) use lab::{LabCommand, LabServeArgs, LabUse};
 pub(crate) use plugin::PluginCommand;
@@ -104,6 +106,15 @@ pub(crate) struct ReleaseSource {
     /// A `Bundles` manifest to use in place of the released one: a file or an http(s) URL
     #[arg(long, value_name = "FILE|URL")]
     pub(crate) bundles_override: Option<String>,
+    /// Refuse a release that is not signed; one with a wrong signature is refused anyway
+    #[arg(long)]
+    pub(crate) require_signed_release: bool,
+    /// The public key of whoever signs the release, in place of EKS Anywhere's (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) release_key: Option<PathBuf>,
+    /// The public key of licences, to check the signature of `spec.licenseToken` (PEM)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) license_key: Option<PathBuf>,
 }
 
 /// Where provider plugins come from besides the installed and the built-in ones.
@@ -136,6 +147,8 @@ pub(crate) enum Command {
     /// Delete a cluster, whole or half-made
     #[command(subcommand)]
     Delete(DeleteCommand),
+    /// Move clusters from one management cluster to another, with all that belongs to them
+    Move(MoveArgs),
     /// Show a cluster and what it is made of
     #[command(subcommand)]
     Describe(DescribeCommand),
@@ -155,6 +168,9 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// A provider by its name, and a command of its own
+    #[command(external_subcommand)]
+    Provider(Vec<OsString>),
 }
 
 /// What can be generated.
@@ -183,12 +199,7 @@ pub(crate) enum DeleteCommand {
 #[derive(Debug, Subcommand)]
 pub(crate) enum DescribeCommand {
     /// A cluster, from its folder and its API
-    Cluster {
-        /// The cluster's name: its folder is looked for here
-        name: String,
-        #[command(flatten)]
-        output: Output,
-    },
+    Cluster(DescribeArgs),
 }
 
 /// What can be listed.

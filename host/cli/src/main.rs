@@ -78,13 +78,13 @@ fn run(cli: Cli, printer: &Arc<Printer>) -> Result<(), Failure> {
             Command::Preflight(args) => commands::preflight::run(args, printer).await,
             Command::Create(CreateCommand::Cluster(args)) => commands::create::run(args, printer).await,
             Command::Delete(DeleteCommand::Cluster(args)) => commands::delete::run(args, printer).await,
-            Command::Describe(DescribeCommand::Cluster { name, output }) => {
-                commands::describe::run(&name, output, printer).await
-            }
+            Command::Move(args) => commands::move_clusters::run(args, printer).await,
             Command::Schema(args) => commands::schema::run(args, printer).await,
+            Command::Describe(DescribeCommand::Cluster(args)) => commands::describe::run(args, printer).await,
             Command::Get(GetCommand::Clusters(output)) => commands::get::run(output, printer).await,
             Command::Lab(LabCommand::Serve(args)) => commands::lab::run(args, printer).await,
             Command::Plugin(command) => commands::plugin::run(command, printer).await,
+            Command::Provider(words) => commands::provider::run(&words, printer).await,
             Command::Version(_) | Command::Completion { .. } => Ok(()),
         }
     })

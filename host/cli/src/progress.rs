@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use kedge_workflow::{CheckMark, Event, Reporter};
 
+use crate::args::OutputFormat;
 use crate::printer::{Printer, human};
 
 /// Prints what a run tells.
@@ -17,6 +18,11 @@ pub(crate) struct Progress {
 impl Progress {
     pub(crate) fn with_lines(printer: &Arc<Printer>) -> Self {
         Self { printer: Arc::clone(printer), lines: true }
+    }
+
+    /// With lines for people, without them where a report takes their place.
+    pub(crate) fn beside(report: OutputFormat, printer: &Arc<Printer>) -> Self {
+        Self { printer: Arc::clone(printer), lines: report == OutputFormat::Text }
     }
 
     pub(crate) fn without_lines(printer: &Arc<Printer>) -> Self {
@@ -41,7 +47,8 @@ impl Reporter for Progress {
                 let (mark, word) = match outcome {
                     CheckMark::Failed => ("❌", "failed"),
                     CheckMark::Warned => ("⚠️", "warning"),
-                    CheckMark::Passed | CheckMark::Skipped => ("-", "skipped"),
+                    CheckMark::Passed => ("✅", "passed"),
+                    CheckMark::Skipped => ("-", "skipped"),
                 };
                 printer.note(&format!("{mark} {word}: {title}"));
                 for detail in details {

@@ -7,12 +7,18 @@ use std::sync::Arc;
 
 use kedge_workflow::{Interrupt, Options, SpecInput};
 
-use crate::args::{PluginSource, ReleaseSource, SpecSource};
+use crate::args::{Managers, PluginSource, ReleaseSource, SpecSource};
 use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// The list of EKS Anywhere releases.
 const RELEASES: &str = "https://anywhere-assets.eks.amazonaws.com/releases/eks-a/manifest.yaml";
+
+/// The release of upstream parts, which `--bundles-override embedded:upstream/bundles.yaml` names.
+const UPSTREAM: [(&str, &str); 2] = [
+    ("upstream/bundles.yaml", include_str!("../../../releases/upstream/bundles.yaml")),
+    ("upstream/kubernetes-1-34.yaml", include_str!("../../../releases/upstream/kubernetes-1-34.yaml")),
+];
 
 /// Which release is used when the user names none.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,8 +54,12 @@ pub(crate) fn without_spec(
         }
     };
     let mut options = Options::new(".", address);
+    options.require_signed_release = release.require_signed_release;
+    options.release_key.clone_from(&release.release_key);
+    options.license_key.clone_from(&release.license_key);
     options.embedded = embedded
         .files()
+        .chain(UPSTREAM)
         .map(|(path, text)| (format!("{}{path}", kedge_lab::release::SCHEME), text.to_owned()))
         .collect();
     options.cache = xdg("XDG_CACHE_HOME", ".cache").map(|d| d.join("downloads"));
@@ -87,6 +97,22 @@ pub(crate) fn use_lab(options: &mut Options, connection: &kedge_lab::Connection)
     let driver = kedge_bootstrap::service::Service::new(&connection.url, &connection.token, &connection.ca_pem)
         .map_err(kedge_workflow::WorkflowError::from)?;
     options.bootstrap = Some(Arc::new(driver));
+    options.rehearsal = true;
+    Ok(())
+}
+
+/// The clusters that work on the cluster's objects, as the flags name them.
+pub(crate) fn use_managers(options: &mut Options, managers: &Managers) -> Result<(), Failure> {
+    options.management_kubeconfig.clone_from(&managers.management.kubeconfig);
+    if let Some(path) = &managers.bootstrap_kubeconfig {
+        let existing =
+            kedge_bootstrap::existing::Existing::from_file(path).map_err(kedge_workflow::WorkflowError::from)?;
+        options.bootstrap = Some(Arc::new(existing));
+    } else if options.bootstrap.is_none() {
+        let engine =
+            kedge_bootstrap::docker::Docker::new(Arc::clone(&options.environment), managers.node_image.clone());
+        options.bootstrap = Some(Arc::new(engine));
+    }
     Ok(())
 }
 

@@ -12,10 +12,12 @@ use kedge_workflow::outcome::{
 use crate::printer::Printer;
 
 mod manifests;
+mod moved;
 mod plugins;
 mod table;
 
 pub(crate) use manifests::{differences, explained};
+pub(crate) use moved::moved;
 pub(crate) use plugins::{inspected, plugins};
 
 /// Findings for programs.
@@ -173,7 +175,7 @@ fn object(text: &mut String, node: &ObjectNode, lead: &str, below: &str) {
 }
 
 /// What `lab serve` says when the lab is there.
-pub(crate) fn lab_up(spec: &Path, connection_file: &Path, connection: &Connection) -> String {
+pub(crate) fn lab_up(specs: &[&Path], connection_file: &Path, connection: &Connection) -> String {
     let mut text = "The lab is up: simulated infrastructure, nothing in it is real\n".to_owned();
     for (server, at) in &connection.endpoints {
         let _ = writeln!(text, "{server} is at https://{}; for govc:", at.address);
@@ -184,11 +186,13 @@ pub(crate) fn lab_up(spec: &Path, connection_file: &Path, connection: &Connectio
         }
         let _ = writeln!(text, "{exports}");
     }
-    let _ = writeln!(
-        text,
-        "create the cluster in it: kedge create cluster -f {} --lab={}",
-        spec.display(),
-        connection_file.display()
-    );
+    for spec in specs {
+        let _ = writeln!(
+            text,
+            "create the cluster in it: kedge create cluster -f {} --lab={}",
+            spec.display(),
+            connection_file.display()
+        );
+    }
     text
 }

@@ -38,6 +38,8 @@ pub enum Fault {
     TemplateUntagged(Option<String>),
     /// Machines of this role (all, if none is named) never get a node.
     MachineStuck(Option<String>),
+    /// The infrastructure refuses to make machines of this role (all, if none is named), and their objects say so.
+    MachineFailing(Option<String>),
     /// Machines take ten times as long.
     MachineSlow,
     /// The external etcd never becomes ready.
@@ -105,6 +107,11 @@ const CATALOGUE: &[Described] = &[
         Argument::Optional("ROLE"),
         "machines never get a node; ROLE is control-plane, etcd, worker or the name of a worker node group",
     ),
+    described(
+        "machine-failing",
+        Argument::Optional("ROLE"),
+        "the infrastructure refuses to make machines, and their objects report it as an error; ROLE as above",
+    ),
     described("machine-slow", Argument::None, "machines take ten times as long"),
     described("etcd-stuck", Argument::None, "the external etcd never becomes ready"),
     described(
@@ -148,6 +155,7 @@ impl Fault {
             Self::TemplateMissing(name) => ("template-missing", name.clone()),
             Self::TemplateUntagged(name) => ("template-untagged", name.clone()),
             Self::MachineStuck(role) => ("machine-stuck", role.clone()),
+            Self::MachineFailing(role) => ("machine-failing", role.clone()),
             Self::MachineSlow => ("machine-slow", None),
             Self::EtcdStuck => ("etcd-stuck", None),
             Self::ProviderCrashloop(name) => ("provider-crashloop", Some(name.clone())),
@@ -217,6 +225,7 @@ impl FromStr for Fault {
             "template-missing" => Self::TemplateMissing(text()),
             "template-untagged" => Self::TemplateUntagged(text()),
             "machine-stuck" => Self::MachineStuck(text()),
+            "machine-failing" => Self::MachineFailing(text()),
             "machine-slow" => Self::MachineSlow,
             "etcd-stuck" => Self::EtcdStuck,
             "provider-crashloop" => Self::ProviderCrashloop(text().unwrap_or_default()),
@@ -226,6 +235,11 @@ impl FromStr for Fault {
             _ => return Err(refuse("there is none of that name; the faults are".to_owned())),
         })
     }
+}
+
+/// Whether a fault for the machines of `which` concerns a machine of this role and worker node group.
+fn concerns(which: Option<&str>, role: &str, group: Option<&str>) -> bool {
+    which.is_none_or(|which| which == role || Some(which) == group)
 }
 
 /// The faults of one lab. A clone is a handle to the same faults.
@@ -299,11 +313,13 @@ impl Faults {
     /// Whether a machine never gets a node. `role` is `control-plane`, `etcd` or `worker`; `group` is the name of its worker node group.
     #[must_use]
     pub fn machine_stuck(&self, role: &str, group: Option<&str>) -> bool {
-        self.any(|fault| match fault {
-            Fault::MachineStuck(None) => true,
-            Fault::MachineStuck(Some(which)) => which == role || Some(which.as_str()) == group,
-            _ => false,
-        })
+        self.any(|fault| matches!(fault, Fault::MachineStuck(which) if concerns(which.as_deref(), role, group)))
+    }
+
+    /// Whether the infrastructure refuses to make a machine. `role` and `group` as for [`Self::machine_stuck`].
+    #[must_use]
+    pub fn machine_failing(&self, role: &str, group: Option<&str>) -> bool {
+        self.any(|fault| matches!(fault, Fault::MachineFailing(which) if concerns(which.as_deref(), role, group)))
     }
 
     /// How many times longer than usual a machine takes: 1 or 10.
@@ -411,5 +427,8 @@ mod tests {
         assert!(faults.machine_stuck("worker", Some("md-0")));
         assert!(!faults.machine_stuck("control-plane", None));
         assert!(Faults::new([Fault::MachineStuck(None)]).machine_stuck("etcd", None));
+        let failing = Faults::new(["machine-failing:control-plane".parse().unwrap()]);
+        assert!(failing.machine_failing("control-plane", None) && !failing.machine_failing("worker", Some("md-0")));
+        assert!(!failing.machine_stuck("control-plane", None));
     }
 }

@@ -58,6 +58,12 @@ pub(crate) enum HostCall {
     Certificate {
         endpoint: u32,
     },
+    /// What time it is.
+    Now,
+    /// Nothing, for a while.
+    Pause {
+        milliseconds: u32,
+    },
     /// Whether a secret has a value.
     SecretAvailable {
         name: String,
@@ -82,6 +88,7 @@ pub(crate) enum HostAnswer {
     Server(String),
     Send(Vec<Result<Response, EndpointError>>),
     Certificate(Result<Certificate, EndpointError>),
+    Now(u64),
     Known(bool),
     EnginePing(Result<(), EngineError>),
     EngineVersion(Result<EngineVersion, EngineError>),
@@ -128,6 +135,9 @@ pub(crate) struct HostCalls {
     /// When the call that is running entered the host.
     pub(crate) entered: Option<Instant>,
 }
+
+/// A component waits no longer than this at one time.
+const LONGEST_PAUSE: Duration = Duration::from_mins(1);
 
 const PURE: &str = "a pure function may only write to the log";
 
@@ -258,6 +268,11 @@ impl HostCalls {
                 Ok(client) => client.certificate().await,
                 Err(error) => Err(error),
             }),
+            HostCall::Now => HostAnswer::Now(now()),
+            HostCall::Pause { milliseconds } => {
+                tokio::time::sleep(Duration::from_millis(milliseconds.into()).min(LONGEST_PAUSE)).await;
+                HostAnswer::Done
+            }
             HostCall::SecretAvailable { name } => {
                 HostAnswer::Known(self.environment().is_some_and(|e| e.secrets.available(&name)))
             }
@@ -382,17 +397,26 @@ async fn send_all(
     answers
 }
 
+/// Milliseconds since 1970.
+fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// The answer to a call that was refused.
 fn refusal(call: &HostCall, why: &str) -> HostAnswer {
     let not_granted = || EndpointError::NotGranted(why.to_owned());
     let no_engine = || EngineError::Unreachable(why.to_owned());
     match call {
         // Nothing to answer: it is left out, and the audit says so.
-        HostCall::Log { .. } | HostCall::Output { .. } | HostCall::Report { .. } => HostAnswer::Done,
+        HostCall::Log { .. } | HostCall::Output { .. } | HostCall::Report { .. } | HostCall::Pause { .. } => {
+            HostAnswer::Done
+        }
         HostCall::Open { .. } => HostAnswer::Open(Err(not_granted())),
         HostCall::Server { .. } => HostAnswer::Server(String::new()),
         HostCall::Send { requests, .. } => HostAnswer::Send(requests.iter().map(|_| Err(not_granted())).collect()),
         HostCall::Certificate { .. } => HostAnswer::Certificate(Err(not_granted())),
+        HostCall::Now => HostAnswer::Now(0),
         HostCall::SecretAvailable { .. } | HostCall::SecretSame { .. } => HostAnswer::Known(false),
         HostCall::EnginePing => HostAnswer::EnginePing(Err(no_engine())),
         HostCall::EngineVersion => HostAnswer::EngineVersion(Err(no_engine())),

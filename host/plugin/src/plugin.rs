@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use kedge_spec::finding::Finding;
 use kedge_spec::provider::{
-    Change, Check, CheckOutcome, Compared, Contributions, Description, InfrastructureObjects, MachineTemplate,
-    Manifest, NodeContribution, ProviderDocument, ProviderInput, Role,
+    Change, Check, CheckOutcome, CommandAnswer, Compared, Contributions, Description, InfrastructureObjects,
+    MachineTemplate, Manifest, NodeContribution, ProviderCommand, ProviderDocument, ProviderInput, Role,
 };
 use serde_json::Value;
 use tokio::sync::mpsc::UnboundedSender;
@@ -272,6 +272,26 @@ impl Plugin {
         new: &[ProviderDocument],
     ) -> Result<Vec<Compared>, PluginError> {
         call!(self, "upgrade.compare", Grant::Pure, |s| s.compare(old, new))
+    }
+
+    /// Its own commands; none if it has none.
+    pub async fn commands(&self) -> Result<Vec<ProviderCommand>, PluginError> {
+        if !self.optional().commands {
+            return Ok(Vec::new());
+        }
+        call!(self, "commands.list", Grant::Pure, |s| s.commands())
+    }
+
+    /// Runs one of them.
+    pub async fn run_command(
+        &self,
+        command: &str,
+        arguments: &[(String, String)],
+        documents: &[ProviderDocument],
+        environment: &Environment,
+    ) -> Result<CommandAnswer, PluginError> {
+        let grant = Grant::Environment { environment: environment.clone(), outcomes: None };
+        call!(self, "commands.run", grant, |s| s.run_command(command, arguments, documents))
     }
 
     /// Whether it has hooks.

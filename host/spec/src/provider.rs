@@ -125,6 +125,12 @@ impl Description {
         self.kinds.iter().find(|k| k.role == KindRole::Datacenter).map(|k| k.kind.as_str())
     }
 
+    /// The path at which the infrastructure provider's controllers expect the socket of the container engine on the
+    /// nodes they run on, if they make machines through it.
+    pub fn engine_socket(&self) -> Option<&str> {
+        self.extensions.get("engine-socket").map(String::as_str).filter(|path| path.starts_with('/'))
+    }
+
     /// The claim on a kind, if this provider understands it.
     pub fn claim(&self, kind: &str) -> Option<&KindClaim> {
         self.kinds.iter().find(|k| k.kind == kind)
@@ -321,6 +327,73 @@ pub struct Check {
     pub title: String,
     /// The document it is about.
     pub document: Option<ObjectRef>,
+    /// A pass is worth no line of its own.
+    #[serde(default)]
+    pub quiet: bool,
+}
+
+/// What an argument of a provider's command takes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArgumentKind {
+    /// Text.
+    Text,
+    /// One of these.
+    Choice(Vec<String>),
+    /// Nothing: it is there or not.
+    Flag,
+    /// A file, whose content is the value.
+    File,
+    /// A server, host or host:port, for the endpoint of this name.
+    Server(String),
+}
+
+/// An argument of a provider's command: `--NAME VALUE`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandArgument {
+    /// Lower-case letters, digits and dashes.
+    pub name: String,
+    /// One line for the help.
+    pub about: String,
+    /// What it takes.
+    pub kind: ArgumentKind,
+    /// Whether it has to be given.
+    pub required: bool,
+    /// Whether it may be given more than once.
+    pub repeated: bool,
+    /// The value when it is not given.
+    pub default: Option<String>,
+}
+
+/// A command of a provider's own.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ProviderCommand {
+    /// Lower-case letters, digits and dashes.
+    pub name: String,
+    /// One line for the list of commands.
+    pub about: String,
+    /// What else there is to know.
+    pub details: String,
+    /// What it takes.
+    pub arguments: Vec<CommandArgument>,
+    /// Whether a spec may be given.
+    pub spec: bool,
+    /// Whether it changes something outside.
+    pub changes: bool,
+}
+
+/// What a command came to.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CommandAnswer {
+    /// For people.
+    pub text: String,
+    /// The same for programs.
+    pub data: Value,
+    /// What else there is to say.
+    pub findings: Vec<Finding>,
 }
 
 /// How a preflight check went.

@@ -134,10 +134,8 @@ const CASES: &[Case] = &[
     ("  datacenterRef:", "  bundlesRef: {name: b}\n  eksaVersion: v0.26.0\n  datacenterRef:", "bundles-and-version", "spec.bundlesRef", "bundlesRef"),
     ("  datacenterRef:", "  bundlesRef: {name: b}\n  datacenterRef:", "bundles-ref", "spec.bundlesRef", "bundlesRef"),
     // Not yet.
-    ("  datacenterRef:", "  managementCluster: {name: mgmt}\n  datacenterRef:", "not-supported-yet", "spec.managementCluster.name", "name"),
-    ("      cilium: {}", "      cilium: {cniExclusive: false}", "not-supported-yet", "spec.clusterNetwork.cniConfig.cilium.cniExclusive", "cniExclusive"),
     ("  datacenterRef:", "  etcdEncryption: [{providers: [{kms: {name: k, socketListenAddress: s}}], resources: [secrets]}]\n  datacenterRef:", "not-supported-yet", "spec.etcdEncryption", "etcdEncryption"),
-    ("  datacenterRef:", "  licenseToken: abc\n  datacenterRef:", "not-supported-yet", "spec.licenseToken", "licenseToken"),
+    ("  datacenterRef:", "  packages: {cronjob: {tag: v1}}\n  datacenterRef:", "not-supported-yet", "spec.packages.cronjob", "cronjob"),
     ("  datacenterRef:", "  identityProviderRefs: [{kind: AWSIamConfig, name: iam}]\n  datacenterRef:", "not-supported-yet", "spec.identityProviderRefs[0]", "kind"),
 ];
 

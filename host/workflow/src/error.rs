@@ -5,15 +5,19 @@ use std::path::PathBuf;
 
 use kedge_bootstrap::BootstrapError;
 use kedge_plugin::PluginError;
+use kedge_spec::provider::CommandAnswer;
 use kedge_spec::release::ReleaseError;
-use kedge_spec::{Diagnostic, Rejected};
+use kedge_spec::{Diagnostic, Rejected, Severity};
 use thiserror::Error;
 
+use crate::event::CheckMark;
 use crate::fetch::FetchError;
 use crate::folder::FolderError;
+use crate::gitops::GitOpsError;
 use crate::journal::JournalError;
-use crate::outcome::CheckReport;
+use crate::outcome::{CheckReport, PreflightOutcome};
 use crate::step::Failure;
+use crate::tools::ToolError;
 
 /// Why a command ended. [`WorkflowError::exit_code`] is what the program's exit status says of it.
 #[derive(Debug, Error)]
@@ -65,6 +69,12 @@ pub enum WorkflowError {
         /// Why.
         source: Box<PluginError>,
     },
+    /// GitOps can't be set up.
+    #[error(transparent)]
+    GitOps(#[from] GitOpsError),
+    /// A program of others is missing or failed.
+    #[error(transparent)]
+    Tool(#[from] ToolError),
     /// The manifests can't be rendered.
     #[error("the manifests can't be rendered")]
     Render(#[source] Box<kedge_cluster_api::Error>),
@@ -80,6 +90,14 @@ pub enum WorkflowError {
         /// Whether the create is done.
         created: bool,
     },
+    /// A cluster that manages others can't be deleted before them.
+    #[error("`{cluster}` manages other clusters: {others}")]
+    Manages {
+        /// The cluster.
+        cluster: String,
+        /// The others.
+        others: String,
+    },
     /// The cluster's folder can't be used.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -93,10 +111,20 @@ pub enum WorkflowError {
         missing: Vec<String>,
     },
     /// Checks of the environment failed.
-    #[error("preflight failed: {}", titles(checks))]
+    #[error("preflight failed: {}", titles(&outcome.checks))]
     Preflight {
-        /// The failed ones.
-        checks: Vec<CheckReport>,
+        /// Every one, in order: those that passed too.
+        outcome: PreflightOutcome,
+    },
+    /// A command of a provider's own did not do its work.
+    #[error("`{command}` failed: {}", reasons(answer))]
+    Command {
+        /// Provider and command.
+        command: String,
+        /// Whether it may have changed something.
+        changes: bool,
+        /// What it has to say.
+        answer: Box<CommandAnswer>,
     },
     /// A step failed.
     #[error("the step \"{title}\" failed: {failure}")]
@@ -123,6 +151,16 @@ pub enum WorkflowError {
     /// There is no bootstrap cluster to be had.
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
+    /// Clusters could not be moved.
+    #[error("{source}")]
+    Move {
+        /// Why.
+        source: Box<kedge_cluster_api::Error>,
+        /// Whether anything was changed on either side.
+        touched: bool,
+        /// What is where now.
+        aftermath: String,
+    },
     /// A cluster's API is wanted and does not answer.
     #[error("{message}")]
     Api {
@@ -141,8 +179,21 @@ impl WorkflowError {
     /// command goes on.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Credentials { .. } | Self::Preflight { .. } => 4,
-            Self::Step { .. } | Self::Journal(_) | Self::Bootstrap(_) | Self::Api { .. } => 5,
+            Self::Tool(ToolError::Interrupted { .. })
+            | Self::GitOps(GitOpsError::Tool(ToolError::Interrupted { .. })) => 130,
+            Self::Credentials { .. }
+            | Self::Preflight { .. }
+            | Self::Manages { .. }
+            | Self::Tool(_)
+            | Self::GitOps(_)
+            | Self::Move { touched: false, .. }
+            | Self::Command { changes: false, .. } => 4,
+            Self::Command { changes: true, .. }
+            | Self::Step { .. }
+            | Self::Move { .. }
+            | Self::Journal(_)
+            | Self::Bootstrap(_)
+            | Self::Api { .. } => 5,
             Self::Folder(error) if error.in_use() => 5,
             Self::Interrupted { .. } | Self::Fetch(FetchError::Interrupted { .. }) => 130,
             _ => 3,
@@ -158,11 +209,14 @@ impl WorkflowError {
             }
             Self::Input { help, .. } | Self::NoPlugin { help, .. } | Self::Api { help, .. } => help.clone(),
             Self::Fetch(error) => error.remedy(),
+            Self::GitOps(error) => error.remedy(),
+            Self::Tool(error) => error.remedy(),
             Self::Release(_) => "check the file that `--bundles-override` names, or leave the flag out".to_owned(),
             Self::Plugin { .. } => {
                 "`kedge plugin inspect` shows what a plugin is and wants; nothing was touched".to_owned()
             }
             Self::Render(error) => error.help(),
+            Self::Move { source, aftermath, .. } => format!("{}\n{aftermath}", source.help()),
             Self::Changed { difference, created: true, .. } => {
                 format!("{difference}; the cluster was created, and this version can't change one that is there")
             }
@@ -174,6 +228,13 @@ impl WorkflowError {
             Self::Credentials { .. } => {
                 "set the environment variables and run the same command again; nothing was touched".to_owned()
             }
+            Self::Command { answer, .. } => {
+                let errors = answer.findings.iter().filter(|f| f.severity == Severity::Error);
+                errors.map(|f| f.remedy.as_str()).filter(|r| !r.is_empty()).collect::<Vec<_>>().join("\n")
+            }
+            Self::Manages { .. } => {
+                "nothing was touched; delete them first, each with `kedge delete cluster NAME`, or move them to another management cluster".to_owned()
+            }
             Self::Preflight { .. } => "nothing was touched; correct this and run the same command again".to_owned(),
             Self::Step { failure, resume, diagnosis, .. } => {
                 let mut text = String::new();
@@ -182,9 +243,10 @@ impl WorkflowError {
                     text.push('\n');
                 }
                 if let Some(path) = diagnosis {
-                    text.push_str("what was found is in `");
-                    text.push_str(&path.display().to_string());
-                    text.push_str("`\n");
+                    let path = path.display();
+                    text.push_str(&format!(
+                        "what was found is in `{path}`, beginning with `summary.txt`; all of it in one file to send: `{path}.tar.gz`\n"
+                    ));
                 }
                 text.push_str(resume);
                 text
@@ -233,6 +295,12 @@ fn count(diagnostics: &[Diagnostic]) -> String {
     }
 }
 
+fn reasons(answer: &CommandAnswer) -> String {
+    let errors = answer.findings.iter().filter(|f| f.severity == Severity::Error);
+    errors.map(|f| f.message.as_str()).collect::<Vec<_>>().join("; ")
+}
+
 fn titles(checks: &[CheckReport]) -> String {
-    checks.iter().map(CheckReport::reason).collect::<Vec<_>>().join("; ")
+    let failed = checks.iter().filter(|check| check.outcome == CheckMark::Failed);
+    failed.map(CheckReport::reason).collect::<Vec<_>>().join("; ")
 }

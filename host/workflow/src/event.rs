@@ -37,6 +37,9 @@ pub enum Event {
         title: String,
         /// Why it failed, warned or was skipped, and what to do about it. Empty for a pass.
         details: Vec<String>,
+        /// A pass is worth no line of the workflow.
+        #[serde(skip_serializing_if = "std::ops::Not::not")]
+        quiet: bool,
     },
     /// A step begins.
     StepStarted {
@@ -96,7 +99,7 @@ impl Event {
     pub fn document_line(&self) -> Option<String> {
         match self {
             Self::Line { text } => Some(text.clone()),
-            Self::Check { outcome: CheckMark::Passed, title, .. } => Some(format!("✅ {title}")),
+            Self::Check { outcome: CheckMark::Passed, title, quiet: false, .. } => Some(format!("✅ {title}")),
             _ => None,
         }
     }
@@ -151,14 +154,16 @@ mod tests {
             Event::Line { text: "Provider specific setup".into() }.document_line().unwrap(),
             "Provider specific setup"
         );
-        let check = |outcome| Event::Check {
+        let check = |outcome, quiet| Event::Check {
             id: "network".into(),
             outcome,
             title: "Network validated".into(),
             details: vec![],
+            quiet,
         };
-        assert_eq!(check(CheckMark::Passed).document_line().unwrap(), "✅ Network validated");
-        assert_eq!(check(CheckMark::Failed).document_line(), None);
+        assert_eq!(check(CheckMark::Passed, false).document_line().unwrap(), "✅ Network validated");
+        assert_eq!(check(CheckMark::Passed, true).document_line(), None);
+        assert_eq!(check(CheckMark::Failed, false).document_line(), None);
         assert_eq!(Event::Note { text: "x".into() }.document_line(), None);
     }
 

@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -46,6 +46,9 @@ pub struct Inputs {
     pub kubernetes_version: String,
     /// Where the bootstrap cluster comes from.
     pub bootstrap: String,
+    /// The kubeconfig of the management cluster, if another cluster manages this one. A file may move: it decides nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub management_kubeconfig: Option<PathBuf>,
     /// Whether everything was made in infrastructure that ended with the process.
     #[serde(default)]
     pub ephemeral: bool,
@@ -255,8 +258,10 @@ impl Journal {
 
 /// Questions to a journal's records.
 pub trait Records {
-    /// The inputs that the create began with.
+    /// The inputs that the create goes on with: those of its last beginning. Others are refused once something was touched.
     fn inputs(&self) -> Option<&Inputs>;
+    /// Where the kubeconfig of the management cluster was last, if another cluster manages this one.
+    fn management_kubeconfig(&self) -> Option<&Path>;
     /// What the last preflight that passed found out, and when.
     fn facts(&self) -> Option<(&Value, Timestamp)>;
     /// Whether a step of an operation ever began.
@@ -271,8 +276,15 @@ pub trait Records {
 
 impl Records for [Record] {
     fn inputs(&self) -> Option<&Inputs> {
-        self.iter().filter(|r| r.operation == Operation::Create).find_map(|r| match &r.entry {
+        self.iter().rev().filter(|r| r.operation == Operation::Create).find_map(|r| match &r.entry {
             Entry::Begun { inputs } => Some(inputs),
+            _ => None,
+        })
+    }
+
+    fn management_kubeconfig(&self) -> Option<&Path> {
+        self.iter().rev().find_map(|r| match &r.entry {
+            Entry::Begun { inputs } => inputs.management_kubeconfig.as_deref(),
             _ => None,
         })
     }
@@ -316,7 +328,7 @@ pub(crate) fn milliseconds(elapsed: Duration) -> u64 {
 }
 
 /// The records, and how many bytes hold them: what comes after is a torn line.
-fn parse(bytes: &[u8], path: &std::path::Path) -> Result<(Vec<Record>, usize), JournalError> {
+fn parse(bytes: &[u8], path: &Path) -> Result<(Vec<Record>, usize), JournalError> {
     let mut records = Vec::new();
     let mut whole = 0;
     for (index, line) in bytes.split_inclusive(|b| *b == b'\n').enumerate() {
@@ -352,6 +364,7 @@ mod tests {
             plugin_version: "0.1.0".into(),
             kubernetes_version: "v1.31.4".into(),
             bootstrap: "bootstrap service".into(),
+            management_kubeconfig: None,
             ephemeral: false,
         }
     }
@@ -421,6 +434,29 @@ mod tests {
         let line = r#"{"at":"2026-01-02T03:04:05Z","kedge":"9","operation":"create","entry":"celebrated","cake":true}"#;
         folder.write(JOURNAL, &format!("{line}\n"), Readers::Owner).unwrap();
         assert_eq!(Journal::open(&folder, "1").unwrap().records()[0].entry, Entry::Unknown);
+    }
+
+    #[test]
+    fn a_create_that_began_anew_goes_on_with_its_new_inputs() {
+        let (_home, folder) = folder();
+        let journal = Journal::open(&folder, "1.0").unwrap();
+        let anew = Inputs { spec: "sha256:other".into(), ..inputs() };
+        for inputs in [inputs(), anew.clone()] {
+            journal.add(now(), Operation::Create, Entry::Begun { inputs }).unwrap();
+        }
+        assert_eq!(journal.records().inputs(), Some(&anew));
+    }
+
+    #[test]
+    fn where_a_kubeconfig_is_changes_nothing() {
+        let (_home, folder) = folder();
+        let journal = Journal::open(&folder, "1.0").unwrap();
+        for path in ["/a/k", "/b/k"] {
+            let managed = Inputs { management_kubeconfig: Some(path.into()), ..inputs() };
+            assert_eq!(inputs().changed(&managed), None);
+            journal.add(now(), Operation::Create, Entry::Begun { inputs: managed }).unwrap();
+        }
+        assert_eq!(journal.records().management_kubeconfig(), Some(Path::new("/b/k")));
     }
 
     type Edit = fn(&mut Inputs);

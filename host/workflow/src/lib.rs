@@ -6,24 +6,31 @@
 
 #![forbid(unsafe_code)]
 
+mod bootstrap;
 pub mod commands;
 mod diagnosis;
+mod eksa;
 mod error;
 pub mod event;
 pub mod explain;
 pub mod fetch;
 pub mod folder;
+pub mod gitops;
 mod hooks;
 pub mod interrupt;
 pub mod journal;
 pub mod load;
+mod management;
+mod networking;
 pub mod options;
 pub mod outcome;
 mod preflight;
+mod release;
 pub mod run;
 pub mod step;
 pub mod steps;
 pub mod teardown;
+pub mod tools;
 
 pub use error::WorkflowError;
 pub use event::{CheckMark, Event, Reporter, Silent};

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use kedge_cluster_api::install::ComponentManifests;
+use kedge_cluster_api::install::{ComponentManifests, ImageOverrides};
 use kedge_cluster_api::render::{self, Manifests, RenderInput};
 use kedge_plugin::{
     Catalog, EngineAddress, Environment, HostOptions, Lock, Override, Plugin, PluginError, PluginHost, SecretStore,
@@ -20,6 +20,7 @@ use crate::fetch::Fetcher;
 use crate::folder::LOCK_FILE;
 use crate::options::{Options, SpecInput};
 use crate::outcome::PluginReport;
+use crate::release;
 
 /// A spec that can be used, and what goes with it.
 #[derive(Debug)]
@@ -84,8 +85,9 @@ pub async fn load_from(options: &Options, source: Source) -> Result<Prepared, Wo
     let folder = options.directory.join(spec.cluster_name());
     let plugin = claiming(options, &folder, &spec).await?;
     let description = plugin.description().clone();
-    let fetcher = Fetcher::new(options.embedded.clone(), options.cache.clone(), options.interrupt.clone());
-    let release = release(&fetcher, &options.release, needed(&spec)).await?;
+    let fetcher = Fetcher::for_options(options);
+    let (release, release_address) = release::fetch(&fetcher, &options.release, &spec, &needed(&spec)).await?;
+    let asked = release::asked_version(&spec).map(str::to_owned);
 
     let schemas = schemas(&plugin).await?;
     let host = spec.with_host_defaults(&description, Some(&release)).normalised(&schemas);
@@ -95,6 +97,7 @@ pub async fn load_from(options: &Options, source: Source) -> Result<Prepared, Wo
     let Some(spec) = defaulted else { return Err(rejected(file, host.diagnose(&findings))) };
     let spec = spec?;
     findings.extend(spec.check(&description, &release));
+    findings.extend(release::findings(&release, &spec, asked.as_deref(), options)?);
     findings.extend(spec.not_yet());
     match plugin.check(&spec.provider_documents()).await {
         Ok(said) => findings.extend(said),
@@ -113,7 +116,6 @@ pub async fn load_from(options: &Options, source: Source) -> Result<Prepared, Wo
     let bad = |d: &Diagnostic| d.is_error() || (options.strict && d.finding.severity == Severity::Warning);
     match view {
         Some(view) if !diagnostics.iter().any(bad) => {
-            let release_address = options.release.clone();
             Ok(Prepared { spec, plugin, release, view, findings: diagnostics, fetcher, release_address })
         }
         _ => Err(rejected(file, diagnostics)),
@@ -168,49 +170,6 @@ async fn claiming(options: &Options, folder: &Path, spec: &Spec) -> Result<Arc<P
 fn needed(spec: &Spec) -> Vec<kedge_spec::KubernetesVersion> {
     let cluster = spec.documents().iter().find(|d| d.kind == "Cluster").map(kedge_spec::Document::to_provider);
     cluster.and_then(|c| Cluster::try_from(&c).ok()).map(|c| Release::needed(&c)).unwrap_or_default()
-}
-
-/// Fetches the `Bundles` manifest, and says where it came from. A list of releases (`kind: Release`) leads to that of its
-/// latest version.
-pub(crate) async fn bundles(fetcher: &Fetcher, address: &str, fresh: bool) -> Result<(String, String), WorkflowError> {
-    let text = fetcher.text(address, None, fresh).await?;
-    // A look at the first lines spares reading all of a large manifest twice.
-    let is_list = text.lines().take(50).any(|line| line.trim_end() == "kind: Release");
-    if !is_list {
-        return Ok((address.to_owned(), text));
-    }
-    let wrong = |message: String| WorkflowError::Input {
-        message,
-        help: "give a `Bundles` manifest with `--bundles-override`".into(),
-    };
-    let list = kedge_spec::yaml_documents(&Source::new(address, text.as_str()))?.into_iter().next().unwrap_or_default();
-    let latest = list.pointer("/spec/latestVersion").and_then(Value::as_str);
-    let latest =
-        latest.ok_or_else(|| wrong(format!("the list of releases `{address}` has no `spec.latestVersion`")))?;
-    let releases = list.pointer("/spec/releases").and_then(Value::as_array);
-    let release = releases.into_iter().flatten().find(|r| r.get("version").and_then(Value::as_str) == Some(latest));
-    let url = release.and_then(|r| r.get("bundleManifestUrl")).and_then(Value::as_str);
-    let url =
-        url.ok_or_else(|| wrong(format!("the list of releases `{address}` does not say where release `{latest}` is")))?;
-    let text = fetcher.text(url, Some(address), false).await?;
-    Ok((url.to_owned(), text))
-}
-
-/// Fetches a release: the bundles, and the EKS-D manifests of the versions that are needed.
-pub(crate) async fn release(
-    fetcher: &Fetcher,
-    address: &str,
-    needed: Vec<kedge_spec::KubernetesVersion>,
-) -> Result<Release, WorkflowError> {
-    let (address, bundles) = bundles(fetcher, address, true).await?;
-    let mut eksd = BTreeMap::new();
-    for (version, url) in Release::eksd_urls(&bundles)? {
-        if needed.contains(&version) && !eksd.contains_key(&url) {
-            let text = fetcher.text(&url, Some(&address), false).await?;
-            eksd.insert(url, text);
-        }
-    }
-    Ok(Release::from_parts(&bundles, &address, eksd)?)
 }
 
 /// The schemas of the kinds that a plugin claims.
@@ -357,7 +316,8 @@ impl Prepared {
         let mut all = Vec::new();
         for component in self.components()? {
             let yaml = self.file(&component.components_url).await?;
-            all.push(ComponentManifests { component, yaml });
+            let yaml = self.view.mirror().rewrite_manifest(&yaml).into_owned();
+            all.push(ComponentManifests { component, yaml, images: ImageOverrides::default() });
         }
         Ok(all)
     }
@@ -376,8 +336,19 @@ impl Prepared {
     /// The objects in a manifest of the release.
     pub async fn objects(&self, address: &str) -> Result<Vec<Value>, WorkflowError> {
         let text = self.file(address).await?;
-        let documents = kedge_spec::yaml_documents(&Source::new(address, text))?;
+        self.objects_in(address, &text)
+    }
+
+    /// The objects in the text of a manifest, with images from the mirror.
+    pub fn objects_in(&self, name: &str, text: &str) -> Result<Vec<Value>, WorkflowError> {
+        let text = self.view.mirror().rewrite_manifest(text);
+        let documents = kedge_spec::yaml_documents(&Source::new(name, text.as_ref()))?;
         Ok(documents.into_iter().flat_map(flat).collect())
+    }
+
+    /// The namespace of Flux, if the spec asks for GitOps.
+    pub fn flux_namespace(&self) -> Option<String> {
+        crate::gitops::Config::of(&self.spec).ok().flatten().map(|config| config.namespace)
     }
 
     /// The credentials that the environment holds for the provider, and for the registry mirror where it asks for some.

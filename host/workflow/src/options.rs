@@ -41,6 +41,8 @@ pub struct Timeouts {
     pub external_etcd: Duration,
     /// For one machine; groups of machines get it once for each machine.
     pub per_machine: Duration,
+    /// For an object that reports an error to come right by itself.
+    pub error: Duration,
     /// For controllers and add-ons to come up after they were installed.
     pub installation: Duration,
     /// For the management of the cluster to be moved.
@@ -59,6 +61,7 @@ impl Default for Timeouts {
             control_plane: minutes(60),
             external_etcd: minutes(60),
             per_machine: minutes(10),
+            error: minutes(5),
             installation: minutes(30),
             pivot: minutes(30),
             deletion: minutes(60),
@@ -99,6 +102,12 @@ pub struct Options {
     pub spec: Option<SpecInput>,
     /// The release manifest (`Bundles`): a path, an `https://` or `http://` address, or one of [`Options::embedded`].
     pub release: String,
+    /// Whether a release without signature is refused. A wrong signature always is.
+    pub require_signed_release: bool,
+    /// The public key of whoever signs the release, in place of EKS Anywhere's: a file, PEM or base64.
+    pub release_key: Option<PathBuf>,
+    /// The public key of licences: a file, PEM or base64. Without one, their signatures are not checked.
+    pub license_key: Option<PathBuf>,
     /// Files that the program brings along, by address: `embedded:NAME`.
     pub embedded: BTreeMap<String, String>,
     /// Where downloads are kept; nothing is kept if there is none.
@@ -115,11 +124,15 @@ pub struct Options {
     pub endpoints: BTreeMap<String, EndpointOverride>,
     /// Where bootstrap clusters come from.
     pub bootstrap: Option<Arc<dyn Driver>>,
+    /// The kubeconfig of the management cluster, for a cluster that names one. It is looked for if this names none.
+    pub management_kubeconfig: Option<PathBuf>,
     /// The longest waits.
     pub timeouts: Timeouts,
     /// Whether the infrastructure lives and ends with this process, as a rehearsal's may: what a run makes in it is
     /// then nothing that a later run could go on with.
     pub ephemeral: bool,
+    /// Whether this is a rehearsal on simulated infrastructure: what is real beside it (a GitOps repository) is left alone.
+    pub rehearsal: bool,
     /// Preflight checks to leave out, by id.
     pub skip: Vec<String>,
     /// Leave out the check whether the control plane's address is in use.
@@ -143,6 +156,9 @@ impl Options {
             directory: directory.into(),
             spec: None,
             release: release.into(),
+            require_signed_release: false,
+            release_key: None,
+            license_key: None,
             embedded: BTreeMap::new(),
             cache: None,
             plugin_cache: None,
@@ -151,8 +167,10 @@ impl Options {
             environment: Arc::new(|_| None),
             endpoints: BTreeMap::new(),
             bootstrap: None,
+            management_kubeconfig: None,
             timeouts: Timeouts::default(),
             ephemeral: false,
+            rehearsal: false,
             skip: Vec::new(),
             skip_ip_check: false,
             strict: false,
@@ -172,6 +190,7 @@ impl fmt::Debug for Options {
             .field("release", &self.release)
             .field("plugins", &self.plugins)
             .field("bootstrap", &self.bootstrap.as_ref().map(|d| d.name().to_owned()))
+            .field("management_kubeconfig", &self.management_kubeconfig)
             .finish_non_exhaustive()
     }
 }

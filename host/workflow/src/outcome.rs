@@ -114,6 +114,9 @@ pub struct CheckReport {
     pub id: String,
     /// The line for a pass.
     pub title: String,
+    /// The document it is about, `KIND/NAME`; empty for the spec as a whole.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub object: String,
     /// How it went.
     pub outcome: CheckMark,
     /// What should be there.
@@ -125,8 +128,17 @@ pub struct CheckReport {
     /// Why it was left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
+    /// What to do now: the remedies of the findings.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub remedy: String,
+    /// From the result before it, or from the start, to this one: milliseconds. Checks share what they ask, so a result
+    /// may have been waiting for its turn.
+    pub duration_ms: u64,
     /// Why it failed or warned.
     pub findings: Vec<FindingReport>,
+    /// A pass is worth no line of the workflow.
+    #[serde(skip)]
+    pub quiet: bool,
 }
 
 impl CheckReport {
@@ -310,7 +322,7 @@ pub struct DescribeOutcome {
     pub summary: ClusterSummary,
     /// Its API server.
     pub server: Option<String>,
-    /// Where its Cluster API objects are: `itself`, `bootstrap cluster`.
+    /// Where its Cluster API objects are: `itself`, `bootstrap cluster`, ``management cluster `NAME` ``.
     pub managed_by: Option<String>,
     /// The objects, from the Cluster down; none if no API answered.
     pub tree: Option<ObjectNode>,

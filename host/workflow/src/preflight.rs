@@ -1,21 +1,25 @@
 //! The checks of the real environment, and their lines.
 
+pub(crate) mod management;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use kedge_plugin::Environment;
 use kedge_spec::provider::{Check, CheckOutcome, CheckStatus};
-use kedge_spec::{Finding, Severity};
+use kedge_spec::{Finding, ObjectRef, Severity};
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
+use crate::bootstrap;
 use crate::error::WorkflowError;
 use crate::event::{CheckMark, Event, Reporter, ReporterExt};
 use crate::load::{Prepared, plugin_error};
+use crate::management::Ground;
 use crate::options::Options;
-use crate::outcome::{CheckReport, FindingReport};
+use crate::outcome::{CheckReport, FindingReport, PreflightOutcome};
 
 /// What the checks came to.
 #[derive(Debug, Clone, PartialEq)]
@@ -28,14 +32,18 @@ pub(crate) struct Checked {
 
 /// The id of the one check that the host does itself.
 const ADDRESS_CHECK: &str = "control-plane-address";
+/// A run that is told to stop may end the sessions it holds open, for this long.
+const GOODBYE: Duration = Duration::from_secs(10);
 /// An address that nobody answers at takes this long to find out.
 const ADDRESS_PATIENCE: Duration = Duration::from_millis(800);
 
-/// Runs the checks and reports each as its result comes.
+/// Runs the checks and reports each as its result comes. `begun` says whether an earlier run began to make the cluster.
 pub(crate) async fn run(
     prepared: &Prepared,
     options: &Options,
     environment: &Environment,
+    ground: Option<&Ground>,
+    begun: bool,
     reporter: &dyn Reporter,
 ) -> Result<Checked, WorkflowError> {
     let name = prepared.description().name.clone();
@@ -50,15 +58,25 @@ pub(crate) async fn run(
         let run = prepared.plugin.preflight_run(&input, &options.skip, environment, sender);
         let hear = async {
             let mut heard = Vec::new();
+            let mut last = Instant::now();
             while let Some(outcome) = outcomes.recv().await {
-                let report = report(prepared, titles.get(outcome.check.as_str()).copied(), &outcome);
-                tell(&report, reporter);
+                let check = titles.get(outcome.check.as_str()).copied();
+                let report = report(prepared, check, &outcome, last.elapsed());
+                last = Instant::now();
+                if !options.interrupt.is_asked() {
+                    tell(&report, reporter);
+                }
                 heard.push(report);
             }
             heard
         };
-        let both = options.interrupt.unless_asked(futures::future::join(run, hear)).await;
-        let Some((facts, heard)) = both else { return Err(interrupted()) };
+        let both = futures::future::join(run, hear);
+        futures::pin_mut!(both);
+        let Some((facts, heard)) = options.interrupt.unless_asked(both.as_mut()).await else {
+            // Dropped where it stands, a plugin could not log out: sessions would stay behind, and those are few.
+            let _ = tokio::time::timeout(GOODBYE, both).await;
+            return Err(interrupted());
+        };
         checked.checks = heard;
         match facts {
             Ok(facts) => checked.facts = facts,
@@ -71,13 +89,40 @@ pub(crate) async fn run(
         tell(&report, reporter);
         checked.checks.push(report);
     }
-    let failed: Vec<CheckReport> = failures(&checked.checks).cloned().collect();
-    if failed.is_empty() {
-        reporter.line(format!("✅ {} Provider setup is valid", prepared.description().title));
-        Ok(checked)
-    } else {
-        Err(WorkflowError::Preflight { checks: failed })
+    if let Some(driver) = &options.bootstrap
+        && ground.is_none_or(|ground| ground.management.is_none())
+    {
+        for report in bootstrap::checks(prepared, options, driver.as_ref()).await? {
+            tell(&report, reporter);
+            checked.checks.push(report);
+        }
     }
+    if failures(&checked.checks).next().is_none() {
+        reporter.line(format!("✅ {} Provider setup is valid", prepared.description().title));
+    }
+    if let Some(ground) = ground
+        && let Some(management) = &ground.management
+    {
+        // What can't be rendered is said where rendering is the matter.
+        let manifests = prepared.render(&checked.facts).await.ok();
+        let looked = management::Looked {
+            prepared,
+            ground,
+            management,
+            begun,
+            manifests: manifests.as_ref(),
+            skip: &options.skip,
+        };
+        let hear = |report: &CheckReport| tell(report, reporter);
+        let looking = options.interrupt.unless_asked(management::run(&looked, &hear)).await;
+        let Some(more) = looking else { return Err(interrupted()) };
+        checked.checks.extend(more);
+    }
+    if failures(&checked.checks).next().is_none() {
+        return Ok(checked);
+    }
+    let outcome = PreflightOutcome { cluster: prepared.name().to_owned(), checks: checked.checks };
+    Err(WorkflowError::Preflight { outcome })
 }
 
 pub(crate) fn interrupted() -> WorkflowError {
@@ -91,14 +136,17 @@ fn failures(checks: &[CheckReport]) -> impl Iterator<Item = &CheckReport> {
 fn unknown_skips(plan: &[Check], options: &Options, reporter: &dyn Reporter) {
     for id in &options.skip {
         // A prefix up to the colon stands for all checks of that sort.
-        let known = plan.iter().any(|c| c.id == *id || c.id.split(':').next() == Some(id)) || id == ADDRESS_CHECK;
+        let known = plan.iter().any(|c| c.id == *id || c.id.split(':').next() == Some(id))
+            || id == ADDRESS_CHECK
+            || management::IDS.contains(&id.as_str())
+            || id.starts_with("bootstrap-");
         if !known {
             reporter.warning(format!("there is no check `{id}` to skip"));
         }
     }
 }
 
-fn report(prepared: &Prepared, check: Option<&Check>, outcome: &CheckOutcome) -> CheckReport {
+fn report(prepared: &Prepared, check: Option<&Check>, outcome: &CheckOutcome, took: Duration) -> CheckReport {
     let (mark, skipped) = match &outcome.status {
         CheckStatus::Passed => (CheckMark::Passed, None),
         CheckStatus::Failed => (CheckMark::Failed, None),
@@ -108,12 +156,27 @@ fn report(prepared: &Prepared, check: Option<&Check>, outcome: &CheckOutcome) ->
     CheckReport {
         id: outcome.check.clone(),
         title: check.map_or_else(|| outcome.check.clone(), |c| c.title.clone()),
+        object: check.and_then(|c| c.document.as_ref()).map_or_else(String::new, shown),
         outcome: mark,
         expected: outcome.expected.clone(),
         found: outcome.found.clone(),
         skipped,
+        remedy: remedy(&outcome.findings),
+        duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         findings: prepared.spec.diagnose(&outcome.findings).iter().map(FindingReport::from).collect(),
+        quiet: check.is_some_and(|c| c.quiet),
     }
+}
+
+fn shown(document: &ObjectRef) -> String {
+    format!("{}/{}", document.kind, document.name)
+}
+
+/// The remedies, each once.
+fn remedy(findings: &[Finding]) -> String {
+    let mut all: Vec<&str> = findings.iter().map(|f| f.remedy.as_str()).filter(|r| !r.is_empty()).collect();
+    all.dedup();
+    all.join("; ")
 }
 
 fn tell(report: &CheckReport, reporter: &dyn Reporter) {
@@ -123,6 +186,7 @@ fn tell(report: &CheckReport, reporter: &dyn Reporter) {
         outcome: report.outcome,
         title: report.title.clone(),
         details,
+        quiet: report.quiet,
     });
 }
 
@@ -137,6 +201,7 @@ async fn address(prepared: &Prepared, options: &Options, reporter: &dyn Reporter
     }
     let (host, port) = endpoint.host.rsplit_once(':').unwrap_or((&endpoint.host, "6443"));
     let address: SocketAddr = format!("{host}:{port}").parse().ok()?;
+    let started = Instant::now();
     let answered = tokio::time::timeout(ADDRESS_PATIENCE, TcpStream::connect(address)).await;
     let found = match answered {
         Ok(Ok(_)) => "something accepts connections there",
@@ -160,10 +225,14 @@ async fn address(prepared: &Prepared, options: &Options, reporter: &dyn Reporter
     Some(CheckReport {
         id: ADDRESS_CHECK.into(),
         title: "Control plane address free".into(),
+        object: shown(&prepared.spec.cluster_ref()),
         outcome: CheckMark::Failed,
         expected: "no answer".into(),
         found: found.into(),
         skipped: None,
+        remedy: finding.remedy.clone(),
+        duration_ms: u64::try_from(started.elapsed().as_millis()).unwrap_or(u64::MAX),
         findings: prepared.spec.diagnose(&[finding]).iter().map(FindingReport::from).collect(),
+        quiet: true,
     })
 }

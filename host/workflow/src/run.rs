@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kedge_bootstrap::Driver;
+use kedge_bootstrap::{Driver, Identity, Wanted};
 use kedge_cluster_api::api::Api;
 use kedge_cluster_api::install::{ComponentManifests, InstallTimeouts};
 use kedge_cluster_api::readiness::{self, Timeout};
@@ -19,11 +19,14 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, Notify, OnceCell};
 use tokio::time::Instant;
 
+use crate::bootstrap;
 use crate::error::WorkflowError;
 use crate::event::{Event, Reporter, ReporterExt};
 use crate::folder::{Folder, GENERATED, Readers};
 use crate::journal::{Journal, Operation, Records};
 use crate::load::Prepared;
+use crate::management::{Ground, Management};
+use crate::networking::Cni;
 use crate::options::Options;
 use crate::outcome::CheckReport;
 use crate::step::Failure;
@@ -48,11 +51,16 @@ pub struct Run {
     pub(crate) journal: Journal,
     pub(crate) secrets: Arc<SecretStore>,
     pub(crate) driver: Arc<dyn Driver>,
+    /// Present if another cluster manages this one, now and later; the driver hands out that one's kubeconfig then.
+    pub(crate) management: Option<Management>,
+    /// Which bootstrap cluster is this run's.
+    pub(crate) identity: Identity,
     pub(crate) components: Vec<ComponentManifests>,
     /// What preflight of this run came to: for the report, and for the error if it failed.
     pub(crate) checks: Plain<Option<Vec<CheckReport>>>,
     pub(crate) refused: Plain<Option<WorkflowError>>,
     manifests: OnceCell<Manifests>,
+    cni: OnceCell<Vec<Value>>,
     bootstrap: Mutex<Option<Api>>,
     workload: Mutex<Option<Api>>,
     settled: AtomicBool,
@@ -67,7 +75,8 @@ impl Run {
         folder: Folder,
         journal: Journal,
         secrets: Arc<SecretStore>,
-        driver: Arc<dyn Driver>,
+        ground: Ground,
+        identity: Identity,
         components: Vec<ComponentManifests>,
     ) -> Self {
         Self {
@@ -77,11 +86,14 @@ impl Run {
             folder,
             journal,
             secrets,
-            driver,
+            driver: ground.driver,
+            management: ground.management,
+            identity,
             components,
             checks: Plain::default(),
             refused: Plain::default(),
             manifests: OnceCell::new(),
+            cni: OnceCell::new(),
             bootstrap: Mutex::default(),
             workload: Mutex::default(),
             settled: AtomicBool::new(false),
@@ -93,18 +105,37 @@ impl Run {
         self.prepared.name()
     }
 
-    /// Progress of a step, told to the reporter.
-    pub(crate) fn progress(&self, step: &'static str) -> Arc<Teller> {
-        Arc::new(Teller { step, begun: Instant::now(), reporter: Arc::clone(&self.reporter) })
+    /// Whether a rendered object is of this cluster alone: its name is the cluster's, or begins with it.
+    pub(crate) fn is_own(&self, object: &Value) -> bool {
+        let name = object.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+        name.strip_prefix(self.name()).is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
     }
 
-    /// The bootstrap cluster, if there is one and it answers.
+    /// Where its objects are worked on.
+    pub(crate) fn ground(&self) -> Ground {
+        Ground { driver: Arc::clone(&self.driver), management: self.management.clone() }
+    }
+
+    /// The cluster that works on this one's objects before this one can, as messages name it.
+    pub(crate) fn manager(&self) -> String {
+        match &self.management {
+            Some(management) => format!("the management cluster `{}`", management.name),
+            None => "the bootstrap cluster".to_owned(),
+        }
+    }
+
+    /// Progress of a step, told to the reporter.
+    pub(crate) fn progress(&self, step: &'static str) -> Arc<Teller> {
+        Arc::new(Teller::new(step, Arc::clone(&self.reporter)))
+    }
+
+    /// The bootstrap cluster or the management cluster, if there is one and it answers.
     pub(crate) async fn bootstrap_side(&self) -> Result<Side, Failure> {
         let mut known = self.bootstrap.lock().await;
         if let Some(api) = known.as_ref() {
             return Ok(Side::There(api.clone()));
         }
-        let Some(found) = self.driver.find(self.name()).await? else { return Ok(Side::Absent) };
+        let Some(found) = self.driver.find(&self.identity).await? else { return Ok(Side::Absent) };
         let api = Api::from_kubeconfig(&found.kubeconfig).await?;
         match api.version().await {
             Ok(_) => {
@@ -115,13 +146,29 @@ impl Run {
         }
     }
 
-    /// The bootstrap cluster, which has to be there.
+    /// Makes the bootstrap cluster, and waits until its API answers.
+    pub(crate) async fn make_bootstrap(&self, step: &'static str) -> Result<(), Failure> {
+        self.forget_bootstrap().await;
+        let progress = self.progress(step);
+        let wanted = self.wanted()?;
+        let made = self.driver.create(&self.identity, &wanted, progress.as_ref()).await?;
+        let api = Api::from_kubeconfig(&made.kubeconfig).await?;
+        readiness::api_answers(&api, self.bound(self.options.timeouts.installation), progress.as_ref()).await?;
+        Ok(())
+    }
+
+    /// What the bootstrap cluster is to be like, with the credentials that it needs.
+    fn wanted(&self) -> Result<Wanted, Failure> {
+        bootstrap::wanted(&self.prepared, &self.options).map_err(|error| self.refuse(error))
+    }
+
+    /// The bootstrap cluster or the management cluster, which has to be there.
     pub(crate) async fn bootstrap(&self) -> Result<Api, Failure> {
         match self.bootstrap_side().await? {
             Side::There(api) => Ok(api),
             Side::Silent(error) => Err(error.into()),
             Side::Absent => Err(Failure::new(
-                format!("the bootstrap cluster of `{}` is gone", self.name()),
+                format!("{} of `{}` is gone", self.manager(), self.name()),
                 "run the same command again to find out how much is left",
             )),
         }
@@ -169,6 +216,22 @@ impl Run {
         })
     }
 
+    /// The API on which the cluster's objects are in the end: its own, or that of its management cluster.
+    pub(crate) async fn home(&self) -> Result<Api, Failure> {
+        if self.management.is_some() { self.bootstrap().await } else { self.workload().await }
+    }
+
+    /// The same if it answers.
+    pub(crate) async fn home_if_there(&self) -> Result<Option<Api>, Failure> {
+        if self.management.is_none() {
+            return self.workload_if_there().await;
+        }
+        Ok(match self.bootstrap_side().await? {
+            Side::There(api) => Some(api),
+            _ => None,
+        })
+    }
+
     /// Writes the kubeconfig of the cluster and forgets what was known of its API.
     pub(crate) async fn keep_kubeconfig(&self, kubeconfig: &str) -> Result<(), Failure> {
         let file = self.folder.kubeconfig_file();
@@ -183,6 +246,9 @@ impl Run {
     /// cluster. Where the journal says that the move was begun and the cluster can't be asked, this is an error: to
     /// guess would be to make a second cluster in the place of the first.
     pub(crate) async fn settled(&self) -> Result<bool, Failure> {
+        if self.management.is_some() {
+            return Ok(false);
+        }
         if self.settled.load(Ordering::Relaxed) {
             return Ok(true);
         }
@@ -250,6 +316,15 @@ impl Run {
                 Ok(manifests)
             })
             .await
+    }
+
+    /// The objects of the CNI: once a run, because a chart may hold certificates that are made anew each time.
+    pub(crate) async fn cni(&self) -> Result<&[Value], WorkflowError> {
+        let objects = self.cni.get_or_try_init(|| async {
+            let cni = Cni::of(&self.prepared, &self.options)?;
+            cni.objects(&self.prepared, &self.options).await
+        });
+        Ok(objects.await?.as_slice())
     }
 
     /// Objects with the values of their secrets put in.
@@ -380,6 +455,12 @@ pub(crate) struct Teller {
     reporter: Arc<dyn Reporter>,
 }
 
+impl Teller {
+    pub(crate) fn new(step: &'static str, reporter: Arc<dyn Reporter>) -> Self {
+        Self { step, begun: Instant::now(), reporter }
+    }
+}
+
 impl Progress for Teller {
     fn waiting(&self, object: &str, sentence: &str) {
         self.reporter.event(Event::Waiting {
@@ -392,6 +473,16 @@ impl Progress for Teller {
 
     fn note(&self, sentence: &str) {
         self.reporter.event(Event::Note { text: sentence.to_owned() });
+    }
+}
+
+impl kedge_bootstrap::Progress for Teller {
+    fn waiting(&self, object: &str, sentence: &str) {
+        Progress::waiting(self, object, sentence);
+    }
+
+    fn note(&self, sentence: &str) {
+        Progress::note(self, sentence);
     }
 }
 

@@ -93,6 +93,18 @@ impl From<crate::fetch::FetchError> for Failure {
     }
 }
 
+impl From<crate::gitops::GitOpsError> for Failure {
+    fn from(error: crate::gitops::GitOpsError) -> Self {
+        Self::caused_by(error.to_string(), error.remedy(), error)
+    }
+}
+
+impl From<crate::tools::ToolError> for Failure {
+    fn from(error: crate::tools::ToolError) -> Self {
+        Self::caused_by(error.to_string(), error.remedy(), error)
+    }
+}
+
 /// One step of an operation on a cluster; `C` is what the steps of the operation share.
 #[async_trait(?Send)]
 pub trait Step<C: Sync + ?Sized>: Send + Sync {

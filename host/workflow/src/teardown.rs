@@ -4,6 +4,8 @@
 //! bootstrap cluster again and moved there, because nobody can delete the machine it runs on; a half-made cluster is
 //! deleted from the bootstrap cluster that is making it.
 
+mod instances;
+
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -29,6 +31,8 @@ pub mod delete_id {
     pub const MOVE_BACK: &str = "move-back";
     /// The cluster and its machines.
     pub const DELETE: &str = "delete-cluster";
+    /// The spec's documents on the management cluster.
+    pub const FORGET: &str = "forget-instances";
 }
 
 /// The pause between two looks at what is being deleted.
@@ -48,6 +52,11 @@ pub fn delete(temporary: bool) -> Steps<Run> {
         Box::new(DeleteCluster),
         Box::new(DropBootstrap { temporary }),
     ]
+}
+
+/// The steps of deleting a cluster that another one manages.
+pub fn delete_managed() -> Steps<Run> {
+    vec![Box::new(DeleteCluster), Box::new(instances::ForgetInstances)]
 }
 
 /// The cluster's own API, if it answers and has the Cluster object.
@@ -112,14 +121,14 @@ impl Step<Run> for SettleMove {
         let options = moving(run, "create", !run.driver.temporary())?;
         let pivot = Pivot::new(&bootstrap, &workload, options);
         match pivot.roll_back(progress).await {
-            Ok(()) => return settles(run, &bootstrap, progress).await,
+            Ok(_) => return settles(run, &bootstrap, progress).await,
             // Past its commit, a move can only be finished.
-            Err(ApiError::Pivot { .. }) => pivot.run(progress).await?,
+            Err(ApiError::Pivot { .. }) => drop(pivot.run(progress).await?),
             Err(error) => return Err(error.into()),
         }
         if run.driver.temporary() {
             // What is left on it is a copy that nobody works on, and in the way of the move back.
-            run.driver.delete(run.name()).await?;
+            run.driver.delete(&run.identity).await?;
             run.forget_bootstrap().await;
         }
         Ok(())
@@ -145,7 +154,7 @@ fn moving(run: &Run, name: &str, delete_source: bool) -> Result<PivotOptions, Fa
     let operation = if name == "create" { "create" } else { "delete" };
     Ok(PivotOptions {
         namespace: NAMESPACE.to_owned(),
-        cluster: run.name().to_owned(),
+        cluster: Some(run.name().to_owned()),
         snapshot_dir: run.folder.make_dir(&format!("{MOVES}/{name}"))?,
         operation_id: format!("{operation}-{}", run.prepared.spec.hash().chars().take(12).collect::<String>()),
         delete_source,
@@ -180,12 +189,7 @@ impl Step<Run> for BootstrapAgain {
     }
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
-        run.forget_bootstrap().await;
-        let made = run.driver.create(run.name()).await?;
-        let api = Api::from_kubeconfig(&made.kubeconfig).await?;
-        let progress = run.progress(self.id());
-        readiness::api_answers(&api, run.bound(run.options.timeouts.installation), progress.as_ref()).await?;
-        Ok(())
+        run.make_bootstrap(self.id()).await
     }
 }
 
@@ -250,7 +254,8 @@ impl Step<Run> for MoveBack {
         let progress = run.progress(self.id());
         // The source goes away with its machines, and nobody is left there to work on a second copy.
         let options = moving(run, "delete", false)?;
-        Ok(Pivot::new(&from, &to, options).run(progress.as_ref()).await?)
+        Pivot::new(&from, &to, options).run(progress.as_ref()).await?;
+        Ok(())
     }
 }
 
@@ -285,6 +290,9 @@ impl Step<Run> for DeleteCluster {
     async fn work(&self, run: &Run) -> Result<(), Failure> {
         let api = run.bootstrap().await?;
         let progress = run.progress(self.id());
+        if run.management.is_some() {
+            leave_alone(run, &api).await?;
+        }
         api.delete(&run.cluster_id(), None).await?;
         // A control plane is held while its etcd is not known to serve, as it is just after a move and at the beginning of
         // a create. One that goes away has nothing to be held for, and a held one would never go.
@@ -318,7 +326,10 @@ async fn gone(run: &Run, api: &Api, progress: &dyn Progress) -> Result<(), Failu
         };
         if begun.elapsed() + pause > bound {
             let message = format!("{title} is not gone after {} minutes: {sentence}", bound.as_secs() / 60);
-            let remedy = "look at the Machine objects and their infrastructure objects on the bootstrap cluster for what holds them; then run the same command again";
+            let remedy = format!(
+                "look at the Machine objects and their infrastructure objects on {} for what holds them; then run the same command again",
+                run.manager()
+            );
             return Err(Failure::new(message, remedy).about(title));
         }
         if sentence != said {
@@ -336,7 +347,8 @@ async fn leftovers(run: &Run, api: &Api) -> Result<(), Failure> {
     let placed = manifests.placed(Placement::BeforeCluster).chain(manifests.placed(Placement::WithCluster));
     for object in placed {
         match ObjectId::from_object(object) {
-            Some(id) if id.kind.kind != "Namespace" => {
+            // What a management cluster has for all its clusters stays, too.
+            Some(id) if id.kind.kind != "Namespace" && (run.management.is_none() || run.is_own(object)) => {
                 api.delete(&id, None).await?;
             }
             _ => {}
@@ -364,7 +376,7 @@ impl Step<Run> for DropBootstrap {
     }
 
     async fn holds(&self, run: &Run) -> Result<bool, Failure> {
-        Ok(!self.temporary || run.driver.find(run.name()).await?.is_none())
+        Ok(!self.temporary || !run.driver.remains(&run.identity).await?)
     }
 
     async fn ready(&self, run: &Run) -> Result<(), Failure> {
@@ -378,7 +390,7 @@ impl Step<Run> for DropBootstrap {
     }
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
-        run.driver.delete(run.name()).await?;
+        run.driver.delete(&run.identity).await?;
         run.forget_bootstrap().await;
         Ok(())
     }

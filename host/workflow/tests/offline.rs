@@ -74,7 +74,7 @@ async fn a_create_without_credentials_touches_nothing() {
 }
 
 #[tokio::test]
-async fn a_release_with_a_helm_chart_alone_is_refused_before_anything_is_touched() {
+async fn a_release_without_a_network_is_refused_before_anything_is_touched() {
     let home = tempfile::tempdir().unwrap();
     let mut options = options(home.path(), "spec.yaml", &spec_text(&spec(Small)));
     options.bootstrap = Some(common::existing());
@@ -82,7 +82,7 @@ async fn a_release_with_a_helm_chart_alone_is_refused_before_anything_is_touched
     *bundles = bundles.replace("embedded:cilium.yaml", "");
     let error = commands::create(&options, std::sync::Arc::new(Silent)).await.unwrap_err();
     assert_eq!(error.exit_code(), 3);
-    assert!(error.to_string().contains("no manifests of `cilium`"), "{}", common::words(&error));
+    assert!(error.to_string().contains("neither a chart nor manifests of `cilium`"), "{}", common::words(&error));
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }
 
@@ -100,12 +100,28 @@ async fn what_is_generated_is_a_spec() {
     let home = tempfile::tempdir().unwrap();
     let options = options(home.path(), "spec.yaml", &spec_text(&spec(Small)));
     let provider = &commands::validate(&options, &Silent).await.unwrap().provider.name;
-    let spec = commands::generate(&options, provider, "prod").await.unwrap().yaml;
+    let spec = commands::generate(&options, provider, "prod", None).await.unwrap().yaml;
     let valid = commands::validate(&common::options(home.path(), "prod.yaml", &spec), &Silent).await;
     assert_eq!(valid.unwrap_or_else(|e| panic!("{}", common::words(&e))).cluster, "prod");
-    let error = commands::generate(&options, "mars", "prod").await.unwrap_err();
+    let error = commands::generate(&options, "mars", "prod", None).await.unwrap_err();
     assert!(error.help_text().unwrap().contains(&format!("`{provider}`")));
     for name in ["", "Prod", "-a", "a-", "0a", &"a".repeat(36)] {
-        assert_eq!(commands::generate(&options, provider, name).await.unwrap_err().exit_code(), 3, "{name}");
+        assert_eq!(commands::generate(&options, provider, name, None).await.unwrap_err().exit_code(), 3, "{name}");
     }
+}
+
+/// The release of upstream parts, as it is in the repository.
+#[tokio::test]
+async fn the_upstream_release_renders_kubernetes_itself() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../releases/upstream");
+    let home = tempfile::tempdir().unwrap();
+    let name = &spec(Stacked);
+    let text = spec_text(name);
+    let version = text.lines().find(|line| line.trim_start().starts_with("kubernetesVersion:")).unwrap().trim();
+    let mut options = options(home.path(), name, &text.replace(version, "kubernetesVersion: \"1.34\""));
+    options.release = folder.join("bundles.yaml").display().to_string();
+    let rendered = commands::render(&options, &Silent).await;
+    let yaml = rendered.unwrap_or_else(|e| panic!("{}", common::words(&e))).yaml;
+    assert!(yaml.contains("version: v1.34.8\n") && yaml.contains("imageRepository: registry.k8s.io"), "{yaml}");
+    assert!(!yaml.contains("-eks-") && !yaml.contains("managedExternalEtcdRef"), "{yaml}");
 }

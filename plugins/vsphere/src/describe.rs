@@ -10,6 +10,8 @@ pub(crate) const VCENTER: &str = "vcenter";
 pub(crate) const USERNAME: &str = "username";
 /// Its password.
 pub(crate) const PASSWORD: &str = "password";
+/// The password of a user that is to be made.
+pub(crate) const NEW_PASSWORD: &str = "new-user-password";
 /// The user of the cloud provider on the cluster's nodes; the same user unless the environment names another.
 pub(crate) const CP_USERNAME: &str = "cp-username";
 /// Its password.
@@ -38,6 +40,14 @@ pub(crate) fn describe() -> Description {
         .endpoint(vcenter)
         .secret(user(USERNAME, "The vCenter user", &["EKSA_VSPHERE_USERNAME"]).for_endpoint(VCENTER))
         .secret(user(PASSWORD, "Its password", &["EKSA_VSPHERE_PASSWORD"]).for_endpoint(VCENTER))
+        .secret(
+            SecretNeed::optional(
+                NEW_PASSWORD,
+                "The password of the user that setup-user makes",
+                &["EKSA_VSPHERE_NEW_USER_PASSWORD"],
+            )
+            .for_endpoint(VCENTER),
+        )
         .secret(SecretNeed::optional(
             CP_USERNAME,
             "The vCenter user of the cloud provider on the nodes",
@@ -58,7 +68,7 @@ mod tests {
     fn no_secret_but_the_vcenters_may_go_to_it() {
         let description = describe();
         for secret in &description.secrets {
-            let sent = matches!(secret.name.as_str(), USERNAME | PASSWORD);
+            let sent = matches!(secret.name.as_str(), USERNAME | PASSWORD | NEW_PASSWORD);
             assert_eq!(secret.endpoint.is_some(), sent, "{}", secret.name);
         }
         assert_eq!(description.endpoints[0].default_port, 443);

@@ -15,6 +15,9 @@ pub(crate) struct Facts {
     /// The datacenter's network, whole.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) network: String,
+    /// Paths of folders that the create has to make.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) folders_to_make: Vec<String>,
     /// By the name of the machine config.
     pub(crate) machines: BTreeMap<String, MachineFacts>,
 }

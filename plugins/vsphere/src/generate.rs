@@ -2,8 +2,57 @@
 
 use crate::{DATACENTER, MACHINE};
 
+/// What a new spec says of the vCenter, as text that stands behind the field's name: a value, or a blank with a comment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Choices {
+    pub(crate) endpoint: String,
+    pub(crate) server: String,
+    pub(crate) datacenter: String,
+    pub(crate) network: String,
+    pub(crate) insecure: String,
+    pub(crate) thumbprint: String,
+    pub(crate) datastore: String,
+    pub(crate) folder: String,
+    pub(crate) resource_pool: String,
+    pub(crate) template: String,
+    /// One word, and what it means for users.
+    pub(crate) os_family: String,
+    pub(crate) key: String,
+}
+
+impl Default for Choices {
+    /// Nothing is known.
+    fn default() -> Self {
+        let blank = |comment: &str| format!("\"\" # {comment}");
+        Self {
+            endpoint: blank("Required: a free IP address in the machines' network, outside of its DHCP range"),
+            server: blank("Required: the vCenter's host name or IP address, without https://"),
+            datacenter: blank("Required: the datacenter's name in the vCenter's inventory"),
+            network: blank(
+                "Required: the machines' network, with DHCP: its name, or its path /DATACENTER/network/NAME",
+            ),
+            insecure: "false # true accepts any certificate".into(),
+            thumbprint: blank(
+                "The SHA-1 thumbprint of the vCenter's certificate; required if it is self-signed and insecure is false",
+            ),
+            datastore: blank("Required: a name, or a path below /DATACENTER/datastore/"),
+            folder: blank("The machines' folder: a name, or a path below /DATACENTER/vm/; it is made if it is missing"),
+            resource_pool: blank("Required: a name, the end of a path such as \"*/Resources\", or a whole path"),
+            template: blank("Required: the imported template, tagged os:OSFAMILY and eksdRelease:RELEASE"),
+            os_family: "bottlerocket".into(),
+            key: "ssh-rsa AAAA... # Required: a public key that may log in".into(),
+        }
+    }
+}
+
 /// The spec of EKS Anywhere's documentation: three control plane machines, three of etcd, two workers, Bottlerocket.
 pub(crate) fn generate(name: &str, kubernetes_version: &str) -> String {
+    with(name, kubernetes_version, &Choices::default())
+}
+
+/// The same with what is known already.
+pub(crate) fn with(name: &str, kubernetes_version: &str, choices: &Choices) -> String {
+    let Choices { endpoint, server, datacenter, network, insecure, thumbprint, .. } = choices;
     let cluster = format!(
         r#"apiVersion: anywhere.eks.amazonaws.com/v1alpha1
 kind: Cluster
@@ -14,7 +63,7 @@ spec:
   controlPlaneConfiguration:
     count: 2
     endpoint:
-      host: "" # Required: a free IP address in the machines' network, outside of its DHCP range
+      host: {endpoint}
     machineGroupRef:
       kind: {MACHINE}
       name: {name}-cp
@@ -49,38 +98,40 @@ kind: {DATACENTER}
 metadata:
   name: {name}
 spec:
-  server: "" # Required: the vCenter's host name or IP address, without https://
-  datacenter: "" # Required: the datacenter's name in the vCenter's inventory
-  network: "" # Required: the machines' network, with DHCP: its name, or its path /DATACENTER/network/NAME
-  insecure: false # true accepts any certificate
-  thumbprint: "" # The SHA-1 thumbprint of the vCenter's certificate; required if it is self-signed and insecure is false
+  server: {server}
+  datacenter: {datacenter}
+  network: {network}
+  insecure: {insecure}
+  thumbprint: {thumbprint}
 "#
     );
     let machines = [format!("{name}-cp"), name.to_owned(), format!("{name}-etcd")];
-    machines.iter().fold(cluster, |spec, machine| spec + &machine_config(machine))
+    machines.iter().fold(cluster, |spec, machine| spec + &machine_config(machine, choices))
 }
 
-fn machine_config(name: &str) -> String {
+fn machine_config(name: &str, choices: &Choices) -> String {
+    let Choices { datastore, folder, resource_pool, template, os_family, key, .. } = choices;
+    let user = if os_family == "bottlerocket" { "ec2-user" } else { "capv" };
     format!(
-        r#"---
+        r"---
 apiVersion: anywhere.eks.amazonaws.com/v1alpha1
 kind: {MACHINE}
 metadata:
   name: {name}
 spec:
-  datastore: "" # Required: a name, or a path below /DATACENTER/datastore/
-  folder: "" # The machines' folder: a name, or a path below /DATACENTER/vm/; it is made if it is missing
-  resourcePool: "" # Required: a name, the end of a path such as "*/Resources", or a whole path
-  template: "" # Required: the imported template, tagged os:OSFAMILY and eksdRelease:RELEASE
-  osFamily: bottlerocket # bottlerocket, ubuntu or redhat
+  datastore: {datastore}
+  folder: {folder}
+  resourcePool: {resource_pool}
+  template: {template}
+  osFamily: {os_family} # bottlerocket, ubuntu or redhat
   numCPUs: 2
   memoryMiB: 8192
   diskGiB: 25
   users:
-  - name: ec2-user # ec2-user for bottlerocket, capv for the others
+  - name: {user} # ec2-user for bottlerocket, capv for the others
     sshAuthorizedKeys:
-    - ssh-rsa AAAA... # Required: a public key that may log in
-"#
+    - {key}
+"
     )
 }
 

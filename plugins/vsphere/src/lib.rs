@@ -2,22 +2,28 @@
 //!
 //! `spec` reads the documents into types, `paths` knows where a vCenter keeps things. `generate`, `schema`, `defaults`
 //! and `check` look after the documents, `render` makes objects of them, `preflight` asks the vCenter (over `soap` and
-//! `rest`) what is true there, and `upgrade` says what a change means.
+//! `rest`) what is true there, `upgrade` says what a change means, and `commands` are those of `kedge vsphere`.
 
 mod check;
+mod clock;
+mod commands;
 mod defaults;
 mod describe;
 mod facts;
 mod generate;
+mod lifecycle;
 mod paths;
 mod preflight;
+mod privileges;
 mod render;
 mod rest;
 mod schemas;
 mod soap;
 mod spec;
 mod ssh;
+mod sso;
 mod upgrade;
+mod wire;
 
 use kedge_sdk::prelude::*;
 
@@ -30,7 +36,7 @@ pub const MACHINE: &str = "VSphereMachineConfig";
 #[derive(Debug, Default)]
 pub struct Vsphere;
 
-kedge_sdk::export!(Vsphere, with preflight, upgrade);
+kedge_sdk::export!(Vsphere, with preflight, upgrade, lifecycle, commands);
 
 impl Provider for Vsphere {
     fn describe(&self) -> Description {
@@ -83,6 +89,32 @@ impl Preflight for Vsphere {
 impl Upgrade for Vsphere {
     fn compare(&self, old: &Documents, new: &Documents) -> Result<Vec<Compared>, Failure> {
         upgrade::compare(old, new)
+    }
+}
+
+impl Lifecycle for Vsphere {
+    fn steps(&self) -> Vec<String> {
+        vec![lifecycle::STEP.to_owned()]
+    }
+
+    fn before(&self, _step: &str, input: &Input, host: &mut dyn Host) -> Result<(), Failure> {
+        lifecycle::before(input, host)
+    }
+}
+
+impl Commands for Vsphere {
+    fn list(&self) -> Vec<Command> {
+        commands::list()
+    }
+
+    fn run_command(
+        &self,
+        command: &str,
+        arguments: &Arguments,
+        documents: &Documents,
+        host: &mut dyn Host,
+    ) -> Result<Answer, Failure> {
+        commands::run(command, arguments, documents, host)
     }
 }
 

@@ -104,6 +104,13 @@ impl Host for FakeHost {
         Ok(Endpoint::new(Box::new(FakeConnection(Rc::clone(endpoint)))))
     }
 
+    fn now(&mut self) -> u64 {
+        // 2026-01-01T00:00:00Z
+        1_767_225_600_000
+    }
+
+    fn pause(&mut self, _milliseconds: u32) {}
+
     fn secret_available(&mut self, name: &str) -> bool {
         self.secrets.contains_key(name)
     }

@@ -18,6 +18,9 @@ pub(crate) struct GenerateArgs {
     pub(crate) release: ReleaseSource,
     #[command(flatten)]
     pub(crate) plugins: PluginSource,
+    /// Arguments of the provider's own, after all others: `kedge PROVIDER generate --help` lists them
+    #[arg(trailing_var_arg = true, allow_hyphen_values = true, value_name = "ARGUMENT")]
+    pub(crate) own: Vec<std::ffi::OsString>,
 }
 
 /// `validate`.
@@ -94,6 +97,8 @@ pub(crate) struct PreflightArgs {
     #[command(flatten)]
     pub(crate) skips: Skips,
     #[command(flatten)]
+    pub(crate) management: Management,
+    #[command(flatten)]
     pub(crate) lab: LabUse,
     #[command(flatten)]
     pub(crate) output: Output,
@@ -111,9 +116,45 @@ pub(crate) struct Timeouts {
     /// The longest wait for one machine; worker node groups get it once for each machine
     #[arg(long, value_name = "DURATION", default_value = "10m", value_parser = duration)]
     pub(crate) per_machine_wait_timeout: std::time::Duration,
+    /// The longest wait for an object that reports an error to come right by itself
+    #[arg(long, value_name = "DURATION", default_value = "5m", value_parser = duration)]
+    pub(crate) error_wait_timeout: std::time::Duration,
     /// Wait without end
     #[arg(long)]
     pub(crate) no_timeouts: bool,
+}
+
+/// The kubeconfig of a management cluster.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Management {
+    /// The kubeconfig of the management cluster, for a spec whose `managementCluster.name` names another cluster
+    /// [default: the one in that cluster's folder here, or KUBECONFIG]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+}
+
+/// The clusters that work on a cluster's objects; without these, the bootstrap cluster is one of the container engine.
+#[derive(Debug, Clone, Default, Args)]
+pub(crate) struct Managers {
+    #[command(flatten)]
+    pub(crate) management: Management,
+    /// The kubeconfig of an existing cluster to bootstrap from; it is left as it is
+    #[arg(long, value_name = "FILE", conflicts_with = "kubeconfig")]
+    pub(crate) bootstrap_kubeconfig: Option<PathBuf>,
+    /// The node image of the bootstrap cluster, in place of the release's
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["kubeconfig", "bootstrap_kubeconfig"])]
+    pub(crate) node_image: Option<String>,
+}
+
+/// `describe cluster`.
+#[derive(Debug, Args)]
+pub(crate) struct DescribeArgs {
+    /// The cluster's name: its folder is looked for here
+    pub(crate) name: String,
+    #[command(flatten)]
+    pub(crate) management: Management,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// `create cluster`.
@@ -125,14 +166,15 @@ pub(crate) struct CreateArgs {
     pub(crate) skips: Skips,
     #[command(flatten)]
     pub(crate) timeouts: Timeouts,
-    /// The kubeconfig of an existing cluster to bootstrap from; it is left as it is
-    #[arg(long, alias = "bootstrap-kubeconfig", value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) managers: Managers,
     /// Do everything that touches nothing, and say what would be done
     #[arg(long)]
     pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) lab: LabUse,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// `delete cluster`.
@@ -148,11 +190,50 @@ pub(crate) struct DeleteArgs {
     pub(crate) release: ReleaseSource,
     #[command(flatten)]
     pub(crate) plugins: PluginSource,
-    /// The kubeconfig of an existing cluster to bootstrap from
-    #[arg(long, alias = "bootstrap-kubeconfig", value_name = "FILE")]
-    pub(crate) kubeconfig: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) managers: Managers,
     #[command(flatten)]
     pub(crate) lab: LabUse,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// `move`.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("where-to").required(true).args(["to_kubeconfig", "to_directory"]).multiple(false)))]
+pub(crate) struct MoveArgs {
+    /// The kubeconfig of the management cluster that the clusters are on
+    #[arg(long, value_name = "FILE", env = "KUBECONFIG", required_unless_present = "from_directory")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The kubeconfig of the management cluster that they go to
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to_kubeconfig: Option<PathBuf>,
+    /// Write the objects into this folder, one file each, and leave the clusters where they are
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to_directory: Option<PathBuf>,
+    /// Make the objects of this folder on the target
+    #[arg(long, value_name = "DIR", requires = "to_kubeconfig")]
+    pub(crate) from_directory: Option<PathBuf>,
+    /// The namespace of the clusters; else the one of the kubeconfig's context
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// Move this cluster alone, and what belongs to it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) filter_cluster: Option<String>,
+    /// Check everything on both sides, say what would move, and touch nothing
+    #[arg(long, conflicts_with_all = ["to_directory", "from_directory", "undo"])]
+    pub(crate) dry_run: bool,
+    /// Take back a move that was interrupted before its commit
+    #[arg(long, conflicts_with_all = ["to_directory", "from_directory"])]
+    pub(crate) undo: bool,
+    /// Where journal and snapshot of the move are kept; else a folder below `kedge-moves` here
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["to_directory", "from_directory"])]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// The longest wait for controllers to see the pause, and to go to work
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = duration)]
+    pub(crate) timeout: std::time::Duration,
+    #[command(flatten)]
+    pub(crate) output: Output,
 }
 
 /// A duration as Go writes it: `90s`, `60m`, `1h30m`.

@@ -40,19 +40,19 @@ pub(crate) enum LabCommand {
 /// `lab serve`.
 #[derive(Debug, Args)]
 pub(crate) struct LabServeArgs {
-    /// The cluster spec that fills the lab
-    #[arg(short, long, value_name = "FILE")]
-    pub(crate) filename: PathBuf,
+    /// The cluster spec that fills the lab; more than once for a management cluster and the clusters that it manages
+    #[arg(short, long, value_name = "FILE", required = true)]
+    pub(crate) filename: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) release: ReleaseSource,
     #[command(flatten)]
     pub(crate) plugins: PluginSource,
     #[command(flatten)]
     pub(crate) shape: LabShape,
-    /// Where to write the connection file [default: NAME/.kedge/lab/connection.json]
+    /// Where to write the connection file [default: NAME/.kedge/lab/connection.json, for each cluster]
     #[arg(long, value_name = "FILE")]
     pub(crate) connection: Option<PathBuf>,
-    /// Create the cluster too, and keep it
+    /// Create the clusters too, in the order of their specs, and keep them
     #[arg(long)]
     pub(crate) create: bool,
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use kedge_workflow::{Timeouts, WorkflowError, commands};
+use kedge_workflow::{Timeouts, commands};
 
-use crate::args::CreateArgs;
+use crate::args::{CreateArgs, OutputFormat};
 use crate::failure::Failure;
 use crate::labs;
 use crate::printer::Printer;
@@ -22,6 +22,7 @@ pub(crate) async fn run(args: CreateArgs, printer: &Arc<Printer>) -> Result<(), 
         control_plane: args.timeouts.control_plane_wait_timeout,
         external_etcd: args.timeouts.external_etcd_wait_timeout,
         per_machine: args.timeouts.per_machine_wait_timeout,
+        error: args.timeouts.error_wait_timeout,
         unlimited: args.timeouts.no_timeouts,
         ..Timeouts::default()
     };
@@ -31,18 +32,18 @@ pub(crate) async fn run(args: CreateArgs, printer: &Arc<Printer>) -> Result<(), 
         setup::use_lab(&mut options, &lab.connection)?;
         options.ephemeral = !lab.outlives();
     }
-    if let Some(path) = &args.kubeconfig {
-        let existing = kedge_bootstrap::existing::Existing::from_file(path).map_err(WorkflowError::from)?;
-        options.bootstrap = Some(Arc::new(existing));
-    }
-    let result = commands::create(&options, Arc::new(Progress::with_lines(printer))).await;
+    setup::use_managers(&mut options, &args.managers)?;
+    let progress = Progress::beside(args.output.output, printer);
+    let result = commands::create(&options, Arc::new(progress)).await;
     let ends = lab.as_ref().is_some_and(|lab| !lab.outlives());
     if let Some(lab) = lab {
         lab.stop().await;
     }
     let outcome = result?;
     printer.clear();
-    if outcome.dry_run {
+    if args.output.output != OutputFormat::Text {
+        printer.report(args.output.output, &outcome, String::new);
+    } else if outcome.dry_run {
         printer.raw(&views::planned(&outcome));
     } else {
         views::created(printer, &outcome, ends);

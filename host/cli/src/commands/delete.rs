@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use kedge_workflow::{SpecInput, WorkflowError, commands};
+use kedge_workflow::{SpecInput, commands};
 
-use crate::args::DeleteArgs;
+use crate::args::{DeleteArgs, OutputFormat};
 use crate::failure::Failure;
 use crate::labs;
 use crate::printer::Printer;
@@ -36,15 +36,19 @@ pub(crate) async fn run(args: DeleteArgs, printer: &Arc<Printer>) -> Result<(), 
         setup::use_lab(&mut options, &lab.connection)?;
         options.ephemeral = !lab.outlives();
     }
-    if let Some(path) = &args.kubeconfig {
-        let existing = kedge_bootstrap::existing::Existing::from_file(path).map_err(WorkflowError::from)?;
-        options.bootstrap = Some(Arc::new(existing));
-    }
-    let result = commands::delete(&options, args.name.as_deref(), Arc::new(Progress::with_lines(printer))).await;
+    setup::use_managers(&mut options, &args.managers)?;
+    let progress = Progress::beside(args.output.output, printer);
+    let result = commands::delete(&options, args.name.as_deref(), Arc::new(progress)).await;
     if let Some(lab) = lab {
         lab.stop().await;
     }
-    for removed in result?.removed {
+    let outcome = result?;
+    printer.clear();
+    if args.output.output != OutputFormat::Text {
+        printer.report(args.output.output, &outcome, String::new);
+        return Ok(());
+    }
+    for removed in outcome.removed {
         printer.note(&format!("removed: {removed}"));
     }
     Ok(())

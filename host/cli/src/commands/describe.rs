@@ -4,17 +4,18 @@ use std::sync::Arc;
 
 use kedge_workflow::commands;
 
-use crate::args::{Output, PluginSource, ReleaseSource};
+use crate::args::{DescribeArgs, PluginSource, ReleaseSource};
 use crate::failure::Failure;
 use crate::printer::Printer;
 use crate::progress::Progress;
 use crate::setup::{self, DefaultRelease};
 use crate::views;
 
-pub(crate) async fn run(name: &str, output: Output, printer: &Arc<Printer>) -> Result<(), Failure> {
-    let options =
+pub(crate) async fn run(args: DescribeArgs, printer: &Arc<Printer>) -> Result<(), Failure> {
+    let mut options =
         setup::without_spec(&ReleaseSource::default(), &PluginSource::default(), DefaultRelease::Embedded, printer);
-    let outcome = commands::describe(&options, name, &Progress::without_lines(printer)).await?;
-    printer.report(output.output, &outcome, || views::described(&outcome));
+    options.management_kubeconfig.clone_from(&args.management.kubeconfig);
+    let outcome = commands::describe(&options, &args.name, &Progress::without_lines(printer)).await?;
+    printer.report(args.output.output, &outcome, || views::described(&outcome));
     Ok(())
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use kedge_lab::Lab;
-use kedge_workflow::{Interrupt, commands};
+use kedge_workflow::{Interrupt, SpecInput, commands};
 
 use crate::args::{LabServeArgs, LabUse};
 use crate::failure::Failure;
@@ -19,52 +19,78 @@ use crate::views;
 /// How often the list of clusters is looked at for new ones.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// A spec that the lab is filled from.
+struct Filling {
+    file: PathBuf,
+    spec: SpecInput,
+    cluster: String,
+}
+
 pub(crate) async fn run(args: LabServeArgs, printer: &Arc<Printer>) -> Result<(), Failure> {
-    let spec = setup::spec_input(&args.filename)?;
-    // The spec has to be a good one: what it names is what the lab holds.
-    let mut options = setup::without_spec(&args.release, &args.plugins, DefaultRelease::Embedded, printer);
-    options.spec = Some(spec.clone());
-    let outcome = commands::validate(&options, &Progress::without_lines(printer)).await?;
-    let documents = labs::documents(&spec).map_err(Failure::environment)?;
-    let name = outcome.cluster;
-    let path = args.connection.clone().unwrap_or_else(|| labs::connection_file(&name));
-    if let Ok(Some(other)) = kedge_lab::Connection::read(&path)
-        && other.is_alive(Duration::from_secs(3)).await
-    {
-        return Err(Failure::environment_with(
-            format!("a lab for this connection file runs already (process {})", other.pid),
-            "end it with Ctrl-C where it runs, or name another file with `--connection`",
-        ));
+    let (mut fillings, mut documents) = (Vec::new(), Vec::new());
+    for file in &args.filename {
+        let spec = setup::spec_input(file)?;
+        // The spec has to be a good one: what it names is what the lab holds.
+        let mut options = setup::without_spec(&args.release, &args.plugins, DefaultRelease::Embedded, printer);
+        options.spec = Some(spec.clone());
+        let cluster = commands::validate(&options, &Progress::without_lines(printer)).await?.cluster;
+        documents.extend(labs::documents(&spec).map_err(Failure::environment)?);
+        fillings.push(Filling { file: file.clone(), spec, cluster });
+    }
+    let paths = match &args.connection {
+        Some(path) => vec![path.clone()],
+        None => fillings.iter().map(|filling| labs::connection_file(&filling.cluster)).collect(),
+    };
+    for path in &paths {
+        if let Ok(Some(other)) = kedge_lab::Connection::read(path)
+            && other.is_alive(Duration::from_secs(3)).await
+        {
+            return Err(Failure::environment_with(
+                format!("a lab for the connection file `{}` runs already (process {})", path.display(), other.pid),
+                "end it with Ctrl-C where it runs, or name another file with `--connection`",
+            ));
+        }
     }
     let lab = labs::start(documents, args.shape.lab_speed, &args.shape.lab_fault).await?;
     let interrupt = setup::interrupt_on_signals(printer);
-    let served = serve(&args, &path, &lab, &interrupt, printer).await;
+    let served = serve(&args, &fillings, &paths, &lab, &interrupt, printer).await;
     lab.stop().await;
-    // Both are gone with the lab; a file that some other program removed is none of this one's affair.
-    let _ = std::fs::remove_file(&path);
+    for path in paths {
+        // They are gone with the lab; a file that some other program removed is none of this one's affair.
+        let _ = std::fs::remove_file(path);
+    }
     served
 }
 
 async fn serve(
     args: &LabServeArgs,
-    path: &Path,
+    fillings: &[Filling],
+    paths: &[PathBuf],
     lab: &Lab,
     interrupt: &Interrupt,
     printer: &Arc<Printer>,
 ) -> Result<(), Failure> {
     let connection = lab.connection();
-    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
-    let failed = |error: std::io::Error| Failure::environment(format!("`{}` can't be made: {error}", folder.display()));
-    if !folder.as_os_str().is_empty() {
-        std::fs::create_dir_all(&folder).map_err(failed)?;
+    for path in paths {
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let failed =
+            |error: std::io::Error| Failure::environment(format!("`{}` can't be made: {error}", folder.display()));
+        if !folder.as_os_str().is_empty() {
+            std::fs::create_dir_all(folder).map_err(failed)?;
+        }
+        connection.write(path).map_err(|error| Failure::environment(error.to_string()))?;
     }
-    connection.write(path).map_err(|error| Failure::environment(error.to_string()))?;
-    printer.raw(&views::lab_up(&args.filename, path, connection));
+    let Some(path) = paths.first() else { return Ok(()) };
+    let folder = path.parent().map(Path::to_owned).unwrap_or_default();
+    let files: Vec<&Path> = fillings.iter().map(|filling| filling.file.as_path()).collect();
+    printer.raw(&views::lab_up(&files, path, connection));
     let mut shown = BTreeSet::new();
     show_new_clusters(lab, &folder, &mut shown, printer).await?;
     if args.create {
-        let flags = LabUse { lab: Some(Some(path.to_owned())), ..LabUse::default() };
-        create(args, flags, interrupt, printer).await?;
+        for filling in fillings {
+            let flags = LabUse { lab: Some(Some(path.clone())), ..LabUse::default() };
+            create(args, filling, flags, interrupt, printer).await?;
+        }
     }
     printer.line("Ctrl-C ends the lab and all that is in it");
     let mut ticks = tokio::time::interval(LOOK);
@@ -80,15 +106,15 @@ async fn serve(
 /// Runs the create that `--create` asks for in this process, against the lab as any other process would.
 async fn create(
     args: &LabServeArgs,
+    filling: &Filling,
     flags: LabUse,
     interrupt: &Interrupt,
     printer: &Arc<Printer>,
 ) -> Result<(), Failure> {
     let mut options = setup::without_spec(&args.release, &args.plugins, DefaultRelease::Embedded, printer);
-    options.spec = Some(setup::spec_input(&args.filename)?);
+    options.spec = Some(filling.spec.clone());
     options.interrupt = interrupt.clone();
-    let spec = setup::spec_input(&args.filename)?;
-    if let Some(lab) = labs::open(&flags, Some(&spec), printer).await? {
+    if let Some(lab) = labs::open(&flags, Some(&filling.spec), printer).await? {
         setup::use_lab(&mut options, &lab.connection)?;
     }
     let outcome = commands::create(&options, Arc::new(Progress::with_lines(printer))).await?;

@@ -16,13 +16,14 @@ pub(crate) async fn run(args: PreflightArgs, printer: &Arc<Printer>) -> Result<(
     let mut options = setup::with_spec(&args.source, release, printer)?;
     options.skip.clone_from(&args.skips.skip_validations);
     options.skip_ip_check = args.skips.skip_ip_check;
+    options.management_kubeconfig.clone_from(&args.management.kubeconfig);
     options.interrupt = setup::interrupt_on_signals(printer);
     let lab = labs::open(&args.lab, options.spec.as_ref(), printer).await?;
     if let Some(lab) = &lab {
         setup::use_lab(&mut options, &lab.connection)?;
     }
     let text = args.output.output == OutputFormat::Text;
-    let progress = if text { Progress::with_lines(printer) } else { Progress::without_lines(printer) };
+    let progress = Progress::beside(args.output.output, printer);
     let result = commands::preflight(&options, &progress).await;
     if let Some(lab) = lab {
         lab.stop().await;
@@ -35,10 +36,10 @@ pub(crate) async fn run(args: PreflightArgs, printer: &Arc<Printer>) -> Result<(
             Ok(())
         }
         Err(error) => {
-            if let WorkflowError::Preflight { checks } = &error
+            if let WorkflowError::Preflight { outcome } = &error
                 && !text
             {
-                printer.report(args.output.output, checks, String::new);
+                printer.report(args.output.output, outcome, String::new);
             }
             Err(error.into())
         }

@@ -10,18 +10,24 @@ pub(crate) struct Condition<'a> {
     pub(crate) status: &'a str,
     pub(crate) reason: &'a str,
     pub(crate) message: &'a str,
+    /// Since when it has this status, RFC 3339; empty if it does not say.
+    pub(crate) since: &'a str,
     /// Said of an older generation of the object.
     pub(crate) stale: bool,
 }
 
 impl Condition<'_> {
-    /// `False (WaitingForInfrastructure): the message`.
+    /// `False (WaitingForInfrastructure) since 10:20:30Z: the message`.
     pub(crate) fn words(&self) -> String {
         let mut words = self.status.to_owned();
         if !self.reason.is_empty() && self.reason != self.status {
             words.push_str(" (");
             words.push_str(self.reason);
             words.push(')');
+        }
+        if let Some(time) = clock(self.since) {
+            words.push_str(" since ");
+            words.push_str(&time);
         }
         if !self.message.is_empty() {
             words.push_str(": ");
@@ -30,6 +36,13 @@ impl Condition<'_> {
         }
         words
     }
+}
+
+/// The time of a timestamp without its day and its fraction: waits are shorter than days.
+fn clock(timestamp: &str) -> Option<String> {
+    let (_, time) = timestamp.split_once('T')?;
+    let seconds = time.get(..8)?;
+    Some(format!("{seconds}Z"))
 }
 
 /// A condition of an object. Objects of an older contract keep those of the newer form under `status.v1beta2`.
@@ -44,6 +57,7 @@ pub(crate) fn condition<'a>(object: &'a Value, kind: &str) -> Option<Condition<'
         status: text(found, "/status").unwrap_or("Unknown"),
         reason: text(found, "/reason").unwrap_or_default(),
         message: text(found, "/message").unwrap_or_default(),
+        since: text(found, "/lastTransitionTime").unwrap_or_default(),
         stale: matches!((generation, observed), (Some(now), Some(then)) if then < now),
     })
 }

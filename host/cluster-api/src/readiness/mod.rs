@@ -7,6 +7,7 @@
 mod conditions;
 mod engine;
 mod judge;
+mod trouble;
 mod workload;
 
 #[cfg(test)]
@@ -17,10 +18,11 @@ use std::time::Duration;
 pub(crate) use conditions::{condition, condition_is, observed};
 pub(crate) use engine::{Verdict, wait, wait_for};
 pub(crate) use judge::settled_machine;
-pub(crate) use workload::deployment;
+pub use trouble::trouble;
 pub use workload::{
     api_answers, certificate_ready, crds_established, deployment_available, deployments_available, nodes_ready,
 };
+pub(crate) use workload::{crds_established_among, deployment};
 
 use crate::api::{Api, Watched};
 use crate::error::Error;

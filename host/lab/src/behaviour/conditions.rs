@@ -117,9 +117,27 @@ pub(crate) fn set_all<'a>(this: &mut Value, conditions: impl IntoIterator<Item =
 
 /// Sets a condition in the older form.
 pub(crate) fn set_old(this: &mut Value, name: &str, holds: bool, reason: &str, message: &str) {
+    put_old(this, name, holds, "Info", reason, message);
+}
+
+/// The same for what somebody has to do something about.
+pub(crate) fn set_old_error(this: &mut Value, name: &str, reason: &str, message: &str) {
+    put_old(this, name, false, "Error", reason, message);
+}
+
+/// Reason and message of a condition in the older form that reports an error.
+pub(crate) fn old_error<'a>(this: &'a Value, name: &str) -> Option<(&'a str, &'a str)> {
+    let pointer: String =
+        Form::of(this).old_path().iter().flat_map(|step| ["/", *step]).chain(["/conditions"]).collect();
+    let list = this.pointer(&pointer)?.as_array()?;
+    let found = list.iter().find(|one| text(one, "/type") == name && text(one, "/severity") == "Error")?;
+    Some((text(found, "/reason"), text(found, "/message")))
+}
+
+fn put_old(this: &mut Value, name: &str, holds: bool, severity: &str, reason: &str, message: &str) {
     let mut entry = json!({"type": name, "status": if holds { "True" } else { "False" }, "lastTransitionTime": now()});
     if !holds && let Value::Object(map) = &mut entry {
-        map.insert("severity".to_owned(), json!("Info"));
+        map.insert("severity".to_owned(), json!(severity));
         for (field, value) in [("reason", reason), ("message", message)] {
             if !value.is_empty() {
                 map.insert(field.to_owned(), json!(value));
@@ -177,5 +195,8 @@ mod tests {
         let mut new = json!({"apiVersion": "infrastructure.cluster.x-k8s.io/v1beta2", "metadata": {}});
         set_old(&mut new, "Ready", false, "Why", "because");
         assert_eq!(text(&new, "/status/deprecated/v1beta1/conditions/0/severity"), "Info");
+        assert_eq!(old_error(&new, "Ready"), None);
+        set_old_error(&mut new, "Ready", "Why", "because");
+        assert_eq!(old_error(&new, "Ready"), Some(("Why", "because")));
     }
 }

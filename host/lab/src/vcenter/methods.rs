@@ -130,6 +130,7 @@ impl Call<'_> {
                 let found = self.state.contents.inventory.child(&entity, self.method.text_of("name"));
                 Ok(found_or_nothing(found.map(|entity| &entity.reference)))
             }
+            "CreateFolder" => self.create_folder(),
             "FindByUuid" => Ok(self.find_by_uuid()),
             "CreateContainerView" => self.create_view(),
             "DestroyView" => {
@@ -200,6 +201,20 @@ impl Call<'_> {
 
     fn entities(&self, field: &str) -> Result<Vec<Ref>, SoapFault> {
         self.method.all(field).map(|entity| self.known(entity.reference())).collect()
+    }
+
+    /// The inventory stays as it is; that the folder was made is remembered, so that it can be made only once.
+    fn create_folder(&mut self) -> Result<Answer, SoapFault> {
+        let (parent, name) = (self.known(self.this.clone())?, self.method.text_of("name").to_owned());
+        if name.is_empty() {
+            return Err(SoapFault::invalid_argument("name"));
+        }
+        let there = self.state.contents.inventory.child(&parent, &name).is_some();
+        if there || !self.sessions.folders.insert((parent, name.clone())) {
+            return Err(SoapFault::duplicate_name(&name));
+        }
+        let id = format!("group-v{}", 90_000 + self.sessions.folders.len());
+        Ok(Answer::value(&Data::Ref(Ref::new("Folder", &id))))
     }
 
     fn find_by_uuid(&self) -> Answer {

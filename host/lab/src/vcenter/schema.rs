@@ -143,6 +143,7 @@ fn own(kind: &str) -> &'static [&'static str] {
         }
         "ServiceInstance" => &["capability", "content", "serverClock"],
         "AuthorizationManager" => &["description", "privilegeList", "roleList"],
+        "LicenseManager" => &["evaluation", "licenseAssignmentManager", "licensedEdition", "licenses"],
         "PropertyCollector" => &["filter"],
         "ViewManager" => &["viewList"],
         "CustomFieldsManager" => &["field"],

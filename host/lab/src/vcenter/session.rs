@@ -1,6 +1,6 @@
 //! Who is logged in, over SOAP and over REST, and what belongs to a session.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -104,6 +104,8 @@ pub(crate) struct RestSession {
 pub(crate) struct Sessions {
     pub(crate) soap: BTreeMap<String, Session>,
     pub(crate) rest: BTreeMap<String, RestSession>,
+    /// Folders that were made since the inventory was: in which folder, by which name.
+    pub(crate) folders: BTreeSet<(Ref, String)>,
     /// How many logins have succeeded.
     pub(crate) logins: u64,
     /// How many logins have been refused.

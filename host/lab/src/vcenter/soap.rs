@@ -66,6 +66,12 @@ impl SoapFault {
         Self::new("InvalidRequest", message)
     }
 
+    pub(crate) fn duplicate_name(name: &str) -> Self {
+        Self::new("DuplicateName", format!("The name '{name}' already exists.")).with(|out| {
+            let _ = write!(out, "<name>{}</name>", escape(name));
+        })
+    }
+
     pub(crate) fn not_supported(method: &str) -> Self {
         Self::new(
             "NotSupported",

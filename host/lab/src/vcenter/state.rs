@@ -98,6 +98,29 @@ pub(crate) struct Readable<'a> {
 }
 
 /// The roles that every vCenter has.
+/// One licence, an evaluation that has not begun to run out.
+fn licences() -> Data {
+    let property =
+        |key: &str, value: Data| data::record("KeyAnyValue", vec![("key", data::text(key)), ("value", value)]);
+    let feature = |key: &str, name: &str| {
+        let value = data::derived("KeyValue", vec![("key", data::text(key)), ("value", data::text(name))]);
+        property("feature", value)
+    };
+    let properties = vec![
+        feature("dvs", "vSphere Distributed Switch"),
+        feature("drs:1", "vSphere DRS"),
+        property("expirationHours", data::long(1440)),
+    ];
+    let fields = vec![
+        ("licenseKey", data::text("00000-00000-00000-00000-00000")),
+        ("editionKey", data::text("eval")),
+        ("name", data::text("Evaluation Mode")),
+        ("total", data::int(0)),
+        ("properties", Data::List { item: "KeyAnyValue", items: properties }),
+    ];
+    Data::List { item: "LicenseManagerLicenseInfo", items: vec![data::record("LicenseManagerLicenseInfo", fields)] }
+}
+
 fn roles() -> Data {
     let role = |id: i32, name: &str, label: &str, summary: &str, privileges: Vec<&str>| {
         data::record(
@@ -154,6 +177,7 @@ impl Source for Readable<'_> {
             ("ServiceInstance", "content") => Some(self.state.service_content()),
             ("ServiceInstance", "serverClock") => Some(data::time(self.state.clock.now())),
             ("AuthorizationManager", "roleList") => Some(roles()),
+            ("LicenseManager", "licenses") => Some(licences()),
             ("CustomFieldsManager", "field") => Some(Data::List { item: "CustomFieldDef", items: Vec::new() }),
             ("OptionManager", "setting") => Some(Data::List { item: "OptionValue", items: Vec::new() }),
             _ => None,
@@ -174,6 +198,7 @@ impl Source for Readable<'_> {
             "content",
             "serverClock",
             "roleList",
+            "licenses",
             "field",
             "setting",
         ];

@@ -9,8 +9,8 @@ mod v0_1;
 use async_trait::async_trait;
 use kedge_spec::finding::Finding;
 use kedge_spec::provider::{
-    Change, Check, Compared, Contributions, Description, InfrastructureObjects, MachineTemplate, Manifest,
-    NodeContribution, ProviderDocument, ProviderInput, Role,
+    Change, Check, CommandAnswer, Compared, Contributions, Description, InfrastructureObjects, MachineTemplate,
+    Manifest, NodeContribution, ProviderCommand, ProviderDocument, ProviderInput, Role,
 };
 use semver::Version;
 use serde_json::Value;
@@ -58,6 +58,8 @@ pub struct Optional {
     pub upgrade: bool,
     /// Hooks around steps.
     pub lifecycle: bool,
+    /// Commands of its own.
+    pub commands: bool,
 }
 
 /// A component that is compiled, linked and checked.
@@ -112,6 +114,13 @@ pub(crate) trait Session: Send {
     async fn lifecycle_steps(&mut self) -> Answer<Vec<String>>;
     async fn lifecycle_before(&mut self, step: &str, input: &ProviderInput) -> Answer<()>;
     async fn lifecycle_after(&mut self, step: &str, input: &ProviderInput) -> Answer<()>;
+    async fn commands(&mut self) -> Answer<Vec<ProviderCommand>>;
+    async fn run_command(
+        &mut self,
+        command: &str,
+        arguments: &[(String, String)],
+        documents: &[ProviderDocument],
+    ) -> Answer<CommandAnswer>;
 }
 
 /// A description for tests.

@@ -55,6 +55,8 @@ impl Records {
                     })
                     .collect(),
             },
+            HostCall::Pause { milliseconds } => one("endpoints", "pause", format!("{milliseconds} ms"), 0),
+            HostCall::Now => one("endpoints", "now", String::new(), 0),
             HostCall::SecretAvailable { name } => one("secrets", "available", shown(name), 0),
             HostCall::SecretSame { a, b } => one("secrets", "same", format!("{} {}", shown(a), shown(b)), 0),
             HostCall::EnginePing => one("container-engine", "ping", String::new(), 0),
@@ -106,7 +108,9 @@ pub(super) fn outcome(decision: &Decision, answer: &HostAnswer, index: usize) ->
     }
     let plain = |_: &Certificate| (CallResult::Ok, 0);
     let (refused, result, bytes) = match answer {
-        HostAnswer::Done | HostAnswer::Server(_) | HostAnswer::Known(_) => (None, CallResult::Ok, 0),
+        HostAnswer::Done | HostAnswer::Server(_) | HostAnswer::Now(_) | HostAnswer::Known(_) => {
+            (None, CallResult::Ok, 0)
+        }
         HostAnswer::Open(result) => endpoint(result, |_| (CallResult::Ok, 0)),
         HostAnswer::Certificate(result) => endpoint(result, plain),
         HostAnswer::Send(answers) => match answers.get(index) {

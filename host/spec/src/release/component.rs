@@ -109,6 +109,13 @@ impl ReleaseView {
         url(self.versions_bundle.pointer("/kindnetd/manifest/uri"))
     }
 
+    /// An image of the management components by its place in the release (`flux.sourceController`), from the mirror if
+    /// there is one.
+    pub fn management_image(&self, place: &str) -> Option<String> {
+        let at = format!("/{}/uri", place.replace('.', "/"));
+        Some(self.mirror.rewrite(url(self.management.pointer(&at))?))
+    }
+
     fn component(
         &self,
         key: &str,

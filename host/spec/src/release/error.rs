@@ -28,6 +28,16 @@ pub enum ReleaseError {
         /// The manifest.
         name: String,
     },
+    /// A list of releases does not have the one that is asked for.
+    #[error("the list of releases `{name}` has no release `{version}`; it has {known} and maybe older ones")]
+    NotListed {
+        /// The list.
+        name: String,
+        /// The version.
+        version: String,
+        /// The newest that it has.
+        known: String,
+    },
     /// A field that is needed is missing or malformed.
     #[error("the release manifest `{name}` has no usable `{field}`")]
     Field {

@@ -1,14 +1,23 @@
 //! Releases: the EKS Anywhere `Bundles` manifest and the EKS-D `Release` of each Kubernetes version.
 
 mod bundles;
+mod canonical;
 mod component;
 mod error;
+mod license;
+mod list;
 mod mirror;
+mod signature;
+mod trust;
 mod view;
 
 pub use component::{Component, ComponentKind};
 pub use error::ReleaseError;
+pub use license::{License, LicenseError};
+pub use list::{ListedRelease, ReleaseList};
 pub use mirror::Mirror;
+pub use signature::{NotAKey, PublicKey, Signature, Signers};
+pub use trust::Terms;
 pub use view::{ReleaseView, Repositories, Repository};
 
 use std::collections::BTreeMap;
@@ -29,6 +38,10 @@ pub struct Release {
     name: String,
     number: u64,
     digest: String,
+    /// The manifest without its list of bundles.
+    head: Value,
+    /// What the list of releases says of it, if it came by a list.
+    listed: Option<ListedRelease>,
     /// As in the manifest; the first one holds the management components.
     bundles: Vec<Bundle>,
     /// The EKS-D release of each manifest URL that was given.
@@ -61,9 +74,33 @@ impl Release {
             name: text("/metadata/name").unwrap_or(bundles_name).to_owned(),
             number: manifest.pointer("/spec/number").and_then(Value::as_u64).unwrap_or_default(),
             digest: hex(&hasher.finalize()),
+            head: manifest,
+            listed: None,
             bundles,
             eksd: releases,
         })
+    }
+
+    /// The same as one of a list of releases.
+    #[must_use]
+    pub fn listed_as(mut self, listed: Option<ListedRelease>) -> Self {
+        self.listed = listed;
+        self
+    }
+
+    /// What the list of releases says of it, if it came by a list.
+    pub fn listed(&self) -> Option<&ListedRelease> {
+        self.listed.as_ref()
+    }
+
+    /// The `Bundles` manifest.
+    pub fn manifest(&self) -> Value {
+        let mut manifest = self.head.clone();
+        if let Some(spec) = manifest.get_mut("spec").and_then(Value::as_object_mut) {
+            let bundles = self.bundles.iter().map(|bundle| bundle.value.clone()).collect();
+            spec.insert("versionsBundles".to_owned(), bundles);
+        }
+        manifest
     }
 
     /// Which EKS-D manifest each Kubernetes version needs, in the order of the bundles. A URL may be relative to the
@@ -74,6 +111,16 @@ impl Release {
     pub fn eksd_urls(bundles_yaml: &str) -> Result<Vec<(KubernetesVersion, String)>, ReleaseError> {
         let (_, bundles) = read_bundles(bundles_yaml, "bundles")?;
         Ok(bundles.into_iter().map(|b| (b.version, b.eksd_url)).collect())
+    }
+
+    /// The EKS-D manifest of each Kubernetes version, as the bundles name it.
+    pub fn eksd_manifests(&self) -> impl Iterator<Item = (KubernetesVersion, &str)> {
+        self.bundles.iter().map(|b| (b.version, b.eksd_url.as_str()))
+    }
+
+    /// Where the kinds of EKS-D are defined; the same place for most versions.
+    pub fn eksd_component_urls(&self) -> impl Iterator<Item = &str> {
+        self.bundles.iter().filter_map(|b| component::url(b.value.pointer("/eksD/components")))
     }
 
     /// All Kubernetes versions, oldest first.
@@ -106,6 +153,9 @@ impl Release {
 
     /// The EKS Anywhere version of the release without build metadata, `v0.26.1`.
     pub fn eksa_version(&self) -> Option<String> {
+        if let Some(listed) = &self.listed {
+            return Some(listed.version.clone());
+        }
         let version = self.bundles.first()?.value.pointer("/eksa/version")?.as_str()?;
         Some(version.split('+').next().unwrap_or(version).to_owned())
     }

@@ -9,6 +9,9 @@ use super::bundles::Bundle;
 use super::component::url;
 use super::{Mirror, ReleaseError};
 
+/// The number of a manifest that describes Kubernetes itself, and no release of EKS Distro.
+const UPSTREAM: u64 = 0;
+
 /// An image in parts.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -51,9 +54,9 @@ pub struct Repositories {
 /// What a cluster (or a worker node group with a version of its own) is made of.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReleaseView {
-    /// The version of machines, with the EKS-D release: `v1.31.14-eks-1-31-45`.
+    /// The version of machines, with the EKS-D release: `v1.31.14-eks-1-31-45`; without it for Kubernetes itself.
     pub kubernetes_version: String,
-    /// The EKS-D release: `kubernetes-1-31-eks-45`. Machine templates are tagged with it.
+    /// The EKS-D release: `kubernetes-1-31-eks-45`, which machine templates are tagged with; empty for Kubernetes itself.
     pub eksd_name: String,
     /// `1-31`.
     pub channel: String,
@@ -114,8 +117,12 @@ impl ReleaseView {
             pause: repository("pause-image")?,
         };
         Ok(Self {
-            kubernetes_version: format!("{}-eks-{channel}-{number}", git_tag("kubernetes")?),
-            eksd_name: eksd_name.to_owned(),
+            kubernetes_version: match number {
+                UPSTREAM => git_tag("kubernetes")?.to_owned(),
+                number => format!("{}-eks-{channel}-{number}", git_tag("kubernetes")?),
+            },
+            // Templates of machines with Kubernetes itself say nothing of EKS Distro.
+            eksd_name: if number == UPSTREAM { String::new() } else { eksd_name.to_owned() },
             channel: channel.to_owned(),
             etcd_version: git_tag("etcd")?.trim_start_matches('v').to_owned(),
             etcd_url: etcd_archive(eksd).ok_or_else(|| wrong("archive of etcd for linux on amd64"))?.to_owned(),

@@ -1,9 +1,9 @@
 //! Create: everything, and again = go on where it stopped.
 
 use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
-use kedge_bootstrap::Driver;
 use kedge_plugin::NoAudit;
 use kedge_spec::provider::Placement;
 
@@ -11,15 +11,17 @@ use super::offline::warn;
 use crate::error::WorkflowError;
 use crate::event::{Reporter, ReporterExt};
 use crate::folder::{Folder, Holder, JOURNAL, LOCK_FILE, Lock, MOVES, Readers, SPEC};
-use crate::hooks;
 use crate::journal::{Entry, Inputs, Journal, Operation, Records};
 use crate::load::{self, Prepared};
+use crate::management::{self, Ground};
+use crate::networking::Cni;
 use crate::options::Options;
 use crate::outcome::{CreateOutcome, PlannedStep};
 use crate::preflight;
 use crate::run::{Run, title};
-use crate::step::Runner;
-use crate::steps::{self, cni_manifest, id};
+use crate::step::{Runner, Steps};
+use crate::steps::{self, id};
+use crate::{gitops, hooks};
 
 /// Creates the cluster of a spec. Run again with the same spec, release and plugin, it goes on at the first step whose
 /// postcondition does not hold; for a cluster that is done it says so.
@@ -29,27 +31,33 @@ pub async fn create(options: &Options, reporter: Arc<dyn Reporter>) -> Result<Cr
 }
 
 async fn run(options: &Options, reporter: Arc<dyn Reporter>) -> Result<CreateOutcome, WorkflowError> {
-    let driver = driver(options)?;
     let prepared = load::load(options).await?;
     warn(&prepared, reporter.as_ref());
-    cni_manifest(&prepared)?;
+    let ground = management::ground(options, &prepared, remembered(options, prepared.name())?.as_deref())?;
+    Cni::of(&prepared, options)?;
     let secrets = prepared.secrets(options);
     prepared.require_secrets(&secrets)?;
-    let components = prepared.component_manifests().await?;
+    // A management cluster has its providers.
+    let components = match ground.management {
+        Some(_) => Vec::new(),
+        None => prepared.component_manifests().await?,
+    };
     if options.interrupt.is_asked() {
         return Err(preflight::interrupted());
     }
     if options.dry_run {
-        return dry_run(options, &prepared, driver.as_ref(), Arc::new(secrets), reporter.as_ref()).await;
+        return dry_run(options, &prepared, &ground, Arc::new(secrets), reporter.as_ref()).await;
     }
 
     let (folder, _lock) = locked(options, prepared.name(), "create cluster", reporter.as_ref())?;
     forget_rehearsal(&folder, reporter.as_ref())?;
     let journal = Journal::open(&folder, &options.version)?;
-    let inputs = inputs(options, &prepared, driver.as_ref());
+    let inputs = inputs(options, &prepared, &ground);
     begin(options, &prepared, &folder, &journal, &inputs, reporter.as_ref())?;
-    let run = Run::new(options.clone(), reporter, prepared, folder, journal, Arc::new(secrets), driver, components);
-    let steps = hooks::around(steps::create(run.driver.temporary()), &run).await?;
+    let identity = folder.identity()?;
+    let secrets = Arc::new(secrets);
+    let run = Run::new(options.clone(), reporter, prepared, folder, journal, secrets, ground, identity, components);
+    let steps = hooks::around(steps(&run.ground()), &run).await?;
     let now = || options.clock.now();
     let runner = Runner {
         operation: Operation::Create,
@@ -93,11 +101,18 @@ async fn run(options: &Options, reporter: Arc<dyn Reporter>) -> Result<CreateOut
     })
 }
 
-pub(super) fn driver(options: &Options) -> Result<Arc<dyn Driver>, WorkflowError> {
-    options.bootstrap.clone().ok_or_else(|| WorkflowError::Input {
-        message: "there is no cluster to bootstrap from".into(),
-        help: "name the kubeconfig of an existing cluster with `--kubeconfig FILE`, or rehearse with `--lab`".into(),
-    })
+/// The steps, as the cluster's manager wants them.
+fn steps(ground: &Ground) -> Steps<Run> {
+    match &ground.management {
+        Some(_) => steps::create_managed(),
+        None => steps::create(ground.driver.temporary()),
+    }
+}
+
+/// Where an earlier run had the management cluster's kubeconfig from.
+pub(super) fn remembered(options: &Options, name: &str) -> Result<Option<PathBuf>, WorkflowError> {
+    let Some(folder) = Folder::open(&options.directory, name)? else { return Ok(None) };
+    Ok(Journal::peek(&folder)?.management_kubeconfig().map(Path::to_owned))
 }
 
 /// The folder, for this run alone.
@@ -119,7 +134,7 @@ fn command(run: &Run) -> String {
     format!("kedge create cluster -f {}", run.prepared.spec.source().name)
 }
 
-fn inputs(options: &Options, prepared: &Prepared, driver: &dyn Driver) -> Inputs {
+fn inputs(options: &Options, prepared: &Prepared, ground: &Ground) -> Inputs {
     let plugin = prepared.plugin_report();
     Inputs {
         spec: prepared.spec.hash(),
@@ -129,7 +144,8 @@ fn inputs(options: &Options, prepared: &Prepared, driver: &dyn Driver) -> Inputs
         plugin_name: plugin.name,
         plugin_version: plugin.version,
         kubernetes_version: prepared.view.kubernetes_version.clone(),
-        bootstrap: driver.name().to_owned(),
+        bootstrap: ground.name(),
+        management_kubeconfig: ground.management.as_ref().map(|m| m.kubeconfig.clone()),
         ephemeral: options.ephemeral,
     }
 }
@@ -189,7 +205,7 @@ fn begin(
         reporter.note(format!("the last run was of version {}, this is {}", before.kedge, options.version));
     }
     folder.write(SPEC, &prepared.spec.to_yaml(), Readers::Usual)?;
-    if was != Some(inputs) || changed.is_some() {
+    if was != Some(inputs) {
         journal.add(options.clock.now(), Operation::Create, Entry::Begun { inputs: inputs.clone() })?;
     }
     Ok(())
@@ -199,27 +215,28 @@ fn begin(
 async fn dry_run(
     options: &Options,
     prepared: &Prepared,
-    driver: &dyn Driver,
+    ground: &Ground,
     secrets: Arc<kedge_plugin::SecretStore>,
     reporter: &dyn Reporter,
 ) -> Result<CreateOutcome, WorkflowError> {
-    let steps = steps::create(driver.temporary());
+    let steps = steps(ground);
     if let Some(line) = steps.first().and_then(|s| s.line()) {
         reporter.line(line);
     }
     let environment = prepared.environment(options, secrets, Arc::new(NoAudit))?;
-    let checked = preflight::run(prepared, options, &environment, reporter).await?;
+    let checked = preflight::run(prepared, options, &environment, Some(ground), false, reporter).await?;
+    gitops::check(prepared, options, false).await?;
     let manifests = prepared.render(&checked.facts).await?;
     prepared.check_served(&manifests).await?;
     let placed = |placement| manifests.placed(placement).map(title).collect::<Vec<_>>();
     let components: Vec<String> = prepared.components()?.iter().map(|c| format!("{} {}", c.name, c.version)).collect();
     let folder = options.directory.join(prepared.name());
     let mut touches = BTreeMap::from([
-        (id::BOOTSTRAP, vec![format!("a bootstrap cluster for `{}` ({})", prepared.name(), driver.name())]),
+        (id::BOOTSTRAP, vec![format!("a bootstrap cluster for `{}` ({})", prepared.name(), ground.name())]),
         (id::CAPI_BOOTSTRAP, components.clone()),
         (id::PROVIDER_SETUP, placed(Placement::BeforeCluster)),
         (id::WORKLOAD, placed(Placement::WithCluster)),
-        (id::NETWORKING, vec![cni_manifest(prepared)?]),
+        (id::NETWORKING, vec![Cni::of(prepared, options)?.title()]),
         (id::STORAGE, placed(Placement::WorkloadCluster)),
         (id::CAPI_WORKLOAD, components),
         (id::MOVE, vec![format!("all Cluster API objects of `{}`", prepared.name())]),
@@ -228,6 +245,7 @@ async fn dry_run(
             id::EKSA_INSTANCES,
             prepared.spec.provider_documents().iter().map(|d| format!("{} {}", d.kind, d.name)).collect(),
         ),
+        (id::GITOPS, gitops::Config::of(&prepared.spec)?.map(|config| config.url()).into_iter().collect()),
         (id::CONFIG, vec![folder.display().to_string()]),
     ]);
     let planned = steps.iter().skip(1).map(|step| PlannedStep {

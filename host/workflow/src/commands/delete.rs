@@ -3,12 +3,16 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::create::{driver, locked};
+use kedge_cluster_api::kinds;
+use serde_json::Value;
+
+use super::create::{locked, remembered};
 use crate::error::WorkflowError;
 use crate::event::{Reporter, ReporterExt};
 use crate::folder::{Folder, SPEC};
 use crate::journal::{Entry, Journal, Operation, Records};
 use crate::load;
+use crate::management::{self, Management};
 use crate::options::{Options, SpecInput};
 use crate::outcome::DeleteOutcome;
 use crate::run::{Run, Side};
@@ -31,23 +35,32 @@ async fn run(
     name: Option<&str>,
     reporter: Arc<dyn Reporter>,
 ) -> Result<DeleteOutcome, WorkflowError> {
-    let driver = driver(options)?;
     let options = with_spec(options, name)?;
     let prepared = load::load(&options).await?;
     let name = prepared.name().to_owned();
     if Folder::open(&options.directory, &name)?.is_none() {
         return Err(unknown(&options.directory, &name));
     }
-    let components = prepared.component_manifests().await?;
+    let ground = management::ground(&options, &prepared, remembered(&options, &name)?.as_deref())?;
+    let components = match ground.management {
+        Some(_) => Vec::new(),
+        None => prepared.component_manifests().await?,
+    };
     let secrets = prepared.secrets(&options);
     let (folder, lock) = locked(&options, &name, "delete cluster", reporter.as_ref())?;
     let journal = Journal::open(&folder, &options.version)?;
     reporter.line("Performing setup and validations");
-    let run = Run::new(options.clone(), reporter, prepared, folder, journal, Arc::new(secrets), driver, components);
+    let identity = folder.identity()?;
+    let secrets = Arc::new(secrets);
+    let run = Run::new(options.clone(), reporter, prepared, folder, journal, secrets, ground, identity, components);
     if let Err(failure) = findable(&run).await {
         return Err(WorkflowError::Api { message: failure.message, help: failure.remedy, source: None });
     }
-    let steps = teardown::delete(run.driver.temporary());
+    alone(&run).await?;
+    let steps = match run.management {
+        Some(_) => teardown::delete_managed(),
+        None => teardown::delete(run.driver.temporary()),
+    };
     let now = || options.clock.now();
     let runner = Runner {
         operation: Operation::Delete,
@@ -81,6 +94,48 @@ async fn run(
     });
     reporter.line("🎉 Cluster deleted!");
     Ok(DeleteOutcome { cluster: name, removed })
+}
+
+fn unreachable(management: &Management, why: String) -> Failure {
+    Failure::new(
+        format!("the management cluster `{}` can't be asked: {why}", management.name),
+        format!(
+            "make its API reachable and run the same command again, or name another kubeconfig with `--kubeconfig FILE` (this one is `{}`)",
+            management.kubeconfig.display()
+        ),
+    )
+}
+
+/// Refuses to delete a cluster that manages others: nobody would be left to work on them.
+async fn alone(run: &Run) -> Result<(), WorkflowError> {
+    let others = match others(run).await {
+        Ok(others) => others,
+        Err(failure) => {
+            return Err(WorkflowError::Api { message: failure.message, help: failure.remedy, source: None });
+        }
+    };
+    if others.is_empty() {
+        return Ok(());
+    }
+    let names: Vec<String> = others.iter().map(|name| format!("`{name}`")).collect();
+    let cluster = run.name();
+    Err(WorkflowError::Manages { cluster: cluster.to_owned(), others: names.join(", ") })
+}
+
+/// The clusters besides itself that a cluster manages.
+async fn others(run: &Run) -> Result<Vec<String>, Failure> {
+    if run.management.is_some() {
+        return Ok(Vec::new());
+    }
+    let Some(api) = run.workload_if_there().await? else { return Ok(Vec::new()) };
+    if !api.serves(&kinds::CLUSTER).await? {
+        return Ok(Vec::new());
+    }
+    let clusters = api.list(&kinds::CLUSTER, None, None).await?;
+    let names = clusters.iter().filter_map(|c| c.pointer("/metadata/name").and_then(Value::as_str));
+    let mut names: Vec<String> = names.filter(|name| *name != run.name()).map(str::to_owned).collect();
+    names.sort();
+    Ok(names)
 }
 
 /// The spec that the cluster was made from: the one in its folder, unless one is given.
@@ -125,6 +180,18 @@ async fn findable(run: &Run) -> Result<(), Failure> {
         return Ok(());
     }
     let (bootstrap, workload) = (run.bootstrap_side().await?, run.workload_side().await?);
+    if let Some(management) = &run.management {
+        return match bootstrap {
+            Side::There(api) => {
+                if !run.has_cluster(&api).await? {
+                    run.note(format!("{} has no `{}` any more: only its folder is left", run.manager(), run.name()));
+                }
+                Ok(())
+            }
+            Side::Silent(error) => Err(unreachable(management, error.to_string())),
+            Side::Absent => Err(unreachable(management, "its kubeconfig is gone".to_owned())),
+        };
+    }
     let on_bootstrap = match &bootstrap {
         Side::There(api) => run.has_cluster(api).await?,
         Side::Silent(_) => true,

@@ -11,6 +11,7 @@ use crate::error::WorkflowError;
 use crate::event::Reporter;
 use crate::folder::{self, Folder, SPEC};
 use crate::journal::{Entry, Journal, Operation, Record, Records};
+use crate::management;
 use crate::options::Options;
 use crate::outcome::{ClusterState, ClusterSummary, ConditionReport, DescribeOutcome, NodeReport, ObjectNode};
 
@@ -62,13 +63,17 @@ pub async fn describe(
                 Ok(nodes) => outcome.nodes = nodes,
                 Err(error) => outcome.gaps.push(format!("its nodes can't be listed: {error}")),
             }
-            look(&api, name, "itself", &mut outcome).await;
+            if managed_by(&folder).is_none() {
+                look(&api, name, "itself", &mut outcome).await;
+            }
         }
     }
-    if outcome.tree.is_none()
+    if let Some(name_of_manager) = managed_by(&folder) {
+        look_on_manager(options, &folder, &name_of_manager, &mut outcome).await?;
+    } else if outcome.tree.is_none()
         && let Some(driver) = &options.bootstrap
     {
-        match driver.find(name).await {
+        match driver.find(&folder.known_identity()?).await {
             Ok(Some(bootstrap)) => match Api::from_kubeconfig(&bootstrap.kubeconfig).await {
                 Ok(api) => look(&api.retrying(patience()), name, "bootstrap cluster", &mut outcome).await,
                 Err(error) => outcome.gaps.push(format!("its bootstrap cluster can't be used: {error}")),
@@ -78,6 +83,42 @@ pub async fn describe(
         }
     }
     Ok(outcome)
+}
+
+/// The name of the cluster that manages this one, if that is another one.
+fn managed_by(folder: &Folder) -> Option<String> {
+    let file = [SPEC.to_owned(), folder.spec_file()].into_iter().find_map(|f| folder.read(&f).ok().flatten())?;
+    let documents = kedge_spec::yaml_documents(&kedge_spec::Source::new("spec", file)).ok()?;
+    let cluster = documents.iter().find(|d| d.get("kind").and_then(Value::as_str) == Some("Cluster"))?;
+    let manager = cluster.pointer("/spec/managementCluster/name").and_then(Value::as_str)?;
+    (!manager.is_empty() && manager != folder.name()).then(|| manager.to_owned())
+}
+
+/// Looks for the cluster's objects on its management cluster.
+async fn look_on_manager(
+    options: &Options,
+    folder: &Folder,
+    manager: &str,
+    outcome: &mut DescribeOutcome,
+) -> Result<(), WorkflowError> {
+    let whose = format!("management cluster `{manager}`");
+    let records = Journal::peek(folder)?;
+    let Some(path) = management::find(options, manager, records.management_kubeconfig()) else {
+        outcome.gaps.push(format!("the kubeconfig of {whose} is not to be found: name it with `--kubeconfig FILE`"));
+        return Ok(());
+    };
+    let text = match std::fs::read_to_string(&path) {
+        Ok(text) => text,
+        Err(error) => {
+            outcome.gaps.push(format!("the kubeconfig `{}` of {whose} can't be read: {error}", path.display()));
+            return Ok(());
+        }
+    };
+    match Api::from_kubeconfig(&text).await {
+        Ok(api) => look(&api.retrying(patience()), folder.name(), &whose, outcome).await,
+        Err(error) => outcome.gaps.push(format!("{whose} can't be used: {error}")),
+    }
+    Ok(())
 }
 
 fn unknown(directory: &Path, name: &str) -> WorkflowError {

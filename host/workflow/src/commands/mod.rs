@@ -5,7 +5,9 @@ mod delete;
 mod describe;
 mod diff;
 mod generate;
+mod move_clusters;
 mod offline;
+mod provider;
 mod schema;
 
 pub use create::create;
@@ -13,8 +15,10 @@ pub use delete::delete;
 pub(crate) use describe::conditions;
 pub use describe::{describe, get_clusters};
 pub use diff::{Against, diff};
-pub use generate::generate;
+pub use generate::{generate, generate_arguments};
+pub use move_clusters::{Act, MoveOptions, MoveOutcome, PlannedObject, Way, move_clusters};
 pub use offline::{explain, preflight, render, validate};
+pub use provider::{Given, ProviderCommands, Server, provider_commands};
 pub use schema::schema;
 
 use std::path::PathBuf;

@@ -8,10 +8,16 @@ use serde_json::Value;
 use crate::error::WorkflowError;
 use crate::event::{Reporter, ReporterExt};
 use crate::explain;
+use crate::folder::Folder;
+use crate::gitops;
+use crate::journal::{Journal, Operation, Records};
 use crate::load::{self, Prepared};
+use crate::management;
+use crate::networking::Cni;
 use crate::options::Options;
 use crate::outcome::{ExplainOutcome, FindingReport, PreflightOutcome, RenderOutcome, RenderedFile, ValidateOutcome};
 use crate::preflight as checks;
+use crate::steps::id;
 
 /// Checks a spec without looking at the environment: parse, defaults, static checks. All findings come at once, as
 /// [`WorkflowError::Rejected`] if the spec can't be used.
@@ -52,8 +58,20 @@ pub async fn preflight(options: &Options, reporter: &dyn Reporter) -> Result<Pre
     warn(&prepared, reporter);
     let secrets = prepared.secrets(options);
     prepared.require_secrets(&secrets)?;
+    Cni::of(&prepared, options)?;
+    let records = match Folder::open(&options.directory, prepared.name())? {
+        Some(folder) => Journal::peek(&folder)?,
+        None => Vec::new(),
+    };
+    // A cluster that will manage itself needs nobody for its checks.
+    let ground = match prepared.cluster().is_self_managed() {
+        true => None,
+        false => Some(management::ground(options, &prepared, records.management_kubeconfig())?),
+    };
+    let begun = records.ever_started(Operation::Create, id::WORKLOAD);
     let environment = prepared.environment(options, Arc::new(secrets), Arc::new(NoAudit))?;
-    let checked = checks::run(&prepared, options, &environment, reporter).await?;
+    let checked = checks::run(&prepared, options, &environment, ground.as_ref(), begun, reporter).await?;
+    gitops::check(&prepared, options, false).await?;
     Ok(PreflightOutcome { cluster: prepared.name().to_owned(), checks: checked.checks })
 }
 

@@ -6,9 +6,11 @@ use async_trait::async_trait;
 use kedge_cluster_api::api::{Api, Apply};
 use kedge_cluster_api::readiness;
 use kedge_cluster_api::{FIELD_MANAGER, ObjectId, Progress};
+use kedge_spec::provider::Placement;
 use serde_json::Value;
 
 use super::id;
+use crate::eksa;
 use crate::run::{LOOK, Probe, Run, from_workflow};
 use crate::step::{Failure, Step};
 
@@ -26,8 +28,12 @@ impl Step<Run> for EksaComponents {
 
     async fn holds(&self, run: &Run) -> Result<bool, Failure> {
         let Some(api) = run.workload_if_there().await? else { return Ok(false) };
-        let objects = objects(run).await?;
-        for object in &objects {
+        let objects = eksa::components(&run.prepared).await.map_err(from_workflow)?;
+        if objects.is_empty() {
+            return Ok(true);
+        }
+        let (release, _) = eksa::release(&run.prepared).await.map_err(from_workflow)?;
+        for object in objects.iter().chain(&release).chain(&secrets(run).await?) {
             let Some(id) = ObjectId::from_object(object) else { continue };
             if api.get(&id).await?.is_none() {
                 return Ok(false);
@@ -44,7 +50,7 @@ impl Step<Run> for EksaComponents {
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
         let api = run.workload().await?;
-        let objects = objects(run).await?;
+        let objects = eksa::components(&run.prepared).await.map_err(from_workflow)?;
         if objects.is_empty() {
             run.note(format!(
                 "the release `{}` has no EKS-A components: the cluster goes without its controller",
@@ -61,16 +67,27 @@ impl Step<Run> for EksaComponents {
         if !definitions.is_empty() {
             readiness::crds_established(&api, &definitions, bounds.definitions, progress).await?;
         }
+        // The controller finds its credentials and its release when it starts.
+        run.apply(&api, secrets(run).await?.iter()).await?;
         apply(&api, objects.iter().filter(|o| !early(o))).await?;
         readiness::deployments_available(&api, &deployments, bounds.deployments, progress).await?;
+        let (release, missing) = eksa::release(&run.prepared).await.map_err(from_workflow)?;
+        if !missing.is_empty() {
+            run.note(format!(
+                "the EKS-D manifests of Kubernetes {} can't be had: the controller can't upgrade to them",
+                missing.join(", ")
+            ));
+        }
+        apply(&api, release.iter()).await?;
         Ok(())
     }
 }
 
-/// The component's objects, its variables filled; none if the release has none.
-async fn objects(run: &Run) -> Result<Vec<Value>, Failure> {
-    let Some(address) = run.prepared.view.eksa_components_url() else { return Ok(Vec::new()) };
-    run.prepared.objects(address).await.map_err(from_workflow)
+/// The credentials of the provider, and those of the environment that belong to the controller.
+async fn secrets(run: &Run) -> Result<Vec<Value>, Failure> {
+    let manifests = run.manifests().await?;
+    let provider = manifests.placed(Placement::BeforeCluster).filter(|o| kind(o) == "Secret").cloned();
+    Ok(provider.chain(eksa::secrets(&run.prepared, &run.options)).collect())
 }
 
 async fn apply<'a>(api: &Api, objects: impl Iterator<Item = &'a Value>) -> Result<(), Failure> {

@@ -15,16 +15,18 @@ mod move_management;
 mod networking;
 mod provider_setup;
 mod setup_validate;
+mod spoken;
 mod storage_class;
 mod workload_cluster;
 
 pub(crate) use cluster_api_bootstrap::{install_on, installed};
 pub(crate) use eksa_instances::PAUSED as EKSA_PAUSED;
-pub(crate) use networking::cni_manifest;
 pub(crate) use provider_setup::namespace;
 
+use spoken::Spoken;
+
 use crate::run::Run;
-use crate::step::Steps;
+use crate::step::{Step, Steps};
 
 /// The ids of the steps of a create. Stable: journals, hooks of plugins and programs know them.
 pub mod id {
@@ -76,6 +78,25 @@ pub fn create(temporary: bool) -> Steps<Run> {
         Box::new(cluster_config::ClusterConfig),
         Box::new(delete_bootstrap::DeleteBootstrap { temporary }),
     ]
+}
+
+/// The steps of a create in a management cluster: no bootstrap cluster, no installation, no move. Lines are those of EKS
+/// Anywhere for such a cluster, which has one for all of the cluster's parts.
+pub fn create_managed() -> Steps<Run> {
+    vec![
+        Box::new(setup_validate::SetupValidate),
+        spoken(provider_setup::ProviderSetup, None),
+        spoken(workload_cluster::WorkloadCluster, Some("Creating workload cluster")),
+        spoken(networking::Networking, None),
+        spoken(storage_class::StorageClass, None),
+        spoken(eksa_instances::EksaInstances, None),
+        spoken(gitops::GitOps, Some("Installing GitOps Toolkit on workload cluster")),
+        Box::new(cluster_config::ClusterConfig),
+    ]
+}
+
+fn spoken(step: impl Step<Run> + 'static, line: Option<&'static str>) -> Box<dyn Step<Run>> {
+    Box::new(Spoken { step: Box::new(step), line })
 }
 
 #[cfg(test)]

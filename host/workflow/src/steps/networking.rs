@@ -7,37 +7,10 @@ use kedge_cluster_api::{FIELD_MANAGER, NAMESPACE, ObjectId, Progress};
 use serde_json::Value;
 
 use super::id;
-use crate::error::WorkflowError;
-use crate::load::Prepared;
 use crate::run::{LOOK, Probe, Run, from_workflow};
 use crate::step::{Failure, Step};
 
 pub(crate) struct Networking;
-
-/// Where the release has the manifests of the spec's CNI. A Helm chart alone is not enough, and said before anything is
-/// touched.
-pub(crate) fn cni_manifest(prepared: &Prepared) -> Result<String, WorkflowError> {
-    let name = prepared.cluster().spec.cluster_network.cni_name().unwrap_or("cilium");
-    let found = match name {
-        "kindnetd" => prepared.view.kindnetd_manifest_url(),
-        _ => prepared.view.cilium_manifest_url(),
-    };
-    if let Some(address) = found {
-        return Ok(address.to_owned());
-    }
-    let chart = prepared.view.cilium_chart().filter(|_| name == "cilium");
-    let only = chart.map(|c| format!(", only the Helm chart `{c}`")).unwrap_or_default();
-    Err(WorkflowError::Input {
-        message: format!(
-            "the release `{}` has no manifests of `{name}` for this Kubernetes version{only}",
-            prepared.release.name()
-        ),
-        help: format!(
-            "nothing was touched; render the chart with `helm template`, put the address of the result into the release's \
-             `versionsBundles[].{name}.manifest.uri`, and give that release with `--bundles-override`"
-        ),
-    })
-}
 
 #[async_trait(?Send)]
 impl Step<Run> for Networking {
@@ -55,7 +28,7 @@ impl Step<Run> for Networking {
         }
         let (bootstrap, workload) = (run.bootstrap().await?, run.workload().await?);
         for object in objects(run).await? {
-            let Some(id) = ObjectId::from_object(&object) else { continue };
+            let Some(id) = ObjectId::from_object(object) else { continue };
             if workload.get(&id).await?.is_none() {
                 return Ok(false);
             }
@@ -66,16 +39,15 @@ impl Step<Run> for Networking {
     async fn work(&self, run: &Run) -> Result<(), Failure> {
         let (bootstrap, workload) = (run.bootstrap().await?, run.workload().await?);
         for object in objects(run).await? {
-            workload.apply_one(&object, FIELD_MANAGER, Apply { force: true, dry_run: false }).await?;
+            workload.apply_one(object, FIELD_MANAGER, Apply { force: true, dry_run: false }).await?;
         }
         let progress = run.progress(self.id());
         complete(run, &bootstrap, &workload, progress.as_ref()).await
     }
 }
 
-async fn objects(run: &Run) -> Result<Vec<Value>, Failure> {
-    let address = cni_manifest(&run.prepared).map_err(from_workflow)?;
-    run.prepared.objects(&address).await.map_err(from_workflow)
+async fn objects(run: &Run) -> Result<&[Value], Failure> {
+    run.cni().await.map_err(from_workflow)
 }
 
 /// Waits until all nodes, the control plane and the workers are what the spec asks for.

@@ -34,7 +34,12 @@ impl Step<Run> for ProviderSetup {
             return Ok(false);
         }
         for object in run.manifests().await?.placed(Placement::BeforeCluster) {
-            if !is_there(&api, &run.filled(object)?).await? {
+            let there = if is_shared(run, object) {
+                exists(&api, object).await?
+            } else {
+                is_there(&api, &run.filled(object)?).await?
+            };
+            if !there {
                 return Ok(false);
             }
         }
@@ -44,8 +49,24 @@ impl Step<Run> for ProviderSetup {
     async fn work(&self, run: &Run) -> Result<(), Failure> {
         let api = run.bootstrap().await?;
         namespace(&api).await?;
-        run.apply(&api, run.manifests().await?.placed(Placement::BeforeCluster)).await
+        for object in run.manifests().await?.placed(Placement::BeforeCluster) {
+            // What a management cluster has for all its clusters is not for one of them to change.
+            if !is_shared(run, object) || !exists(&api, object).await? {
+                run.apply(&api, std::iter::once(object)).await?;
+            }
+        }
+        Ok(())
     }
+}
+
+/// Whether an object is for all clusters of a management cluster: its name does not begin with the cluster's own.
+fn is_shared(run: &Run, object: &Value) -> bool {
+    run.management.is_some() && !run.is_own(object)
+}
+
+async fn exists(api: &Api, object: &Value) -> Result<bool, Failure> {
+    let Some(id) = ObjectId::from_object(object) else { return Ok(false) };
+    Ok(api.get(&id).await?.is_some())
 }
 
 /// Makes the namespace of the Cluster API objects.

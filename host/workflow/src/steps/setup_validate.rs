@@ -7,6 +7,7 @@ use kedge_plugin::FileAudit;
 
 use super::id;
 use crate::folder::{AUDIT, LOCK_FILE};
+use crate::gitops;
 use crate::journal::{Entry, Operation, Records};
 use crate::load::plugin_error;
 use crate::preflight;
@@ -35,21 +36,26 @@ impl Step<Run> for SetupValidate {
     }
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
-        let name = &run.prepared.description().name;
+        let (name, records) = (&run.prepared.description().name, run.journal.records());
         let audit = FileAudit::open(run.folder.path_of(AUDIT)).map_err(|e| run.refuse(plugin_error(name, e)))?;
         let environment = run
             .prepared
             .environment(&run.options, Arc::clone(&run.secrets), Arc::new(audit))
             .map_err(|e| run.refuse(e))?;
-        let checked = preflight::run(&run.prepared, &run.options, &environment, run.reporter.as_ref())
-            .await
-            .map_err(|e| run.refuse(e))?;
+        let ground = run.ground();
+        let begun = records.ever_started(Operation::Create, id::WORKLOAD);
+        let checked =
+            preflight::run(&run.prepared, &run.options, &environment, Some(&ground), begun, run.reporter.as_ref())
+                .await
+                .map_err(|e| run.refuse(e))?;
+        gitops::check(&run.prepared, &run.options, false).await.map_err(|e| run.refuse(e.into()))?;
         let entry = Entry::Preflight { facts: checked.facts };
         run.journal.add(run.options.clock.now(), Operation::Create, entry).map_err(|e| run.refuse(e.into()))?;
         *run.checks.lock().unwrap_or_else(PoisonError::into_inner) = Some(checked.checks);
         // What can't be rendered is better found out now than with a bootstrap cluster in the way.
         let manifests = run.manifests().await?;
         run.prepared.check_served(manifests).await.map_err(|e| run.refuse(e))?;
+        run.cni().await.map_err(|e| run.refuse(e))?;
         run.prepared.lock_plugin(&run.folder.path_of(LOCK_FILE)).map_err(|e| run.refuse(e))
     }
 }

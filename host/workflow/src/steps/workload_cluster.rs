@@ -46,10 +46,7 @@ impl Step<Run> for WorkloadCluster {
         let begun = run.journal.records().ever_started(Operation::Create, id::WORKLOAD);
         if !begun && run.has_cluster(&run.bootstrap().await?).await? {
             return Err(Failure::new(
-                format!(
-                    "the bootstrap cluster has a cluster `{}` already, and this folder did not make it",
-                    run.name()
-                ),
+                format!("{} has a cluster `{}` already, and this folder did not make it", run.manager(), run.name()),
                 "give the new cluster another name, or go on in the folder in which the other one was begun",
             )
             .about(run.cluster_id().to_string()));
@@ -70,21 +67,39 @@ impl Step<Run> for WorkloadCluster {
             keep_endpoints(&bootstrap, object).await?;
         }
         run.apply(&bootstrap, objects.iter()).await?;
-        readiness::infrastructure_ready(&bootstrap, NAMESPACE, name, run.bound(waits.control_plane), progress).await?;
-        if machines.etcd > 0 {
-            let etcd = format!("{name}-etcd");
-            readiness::external_etcd_ready(&bootstrap, NAMESPACE, &etcd, run.bound(waits.external_etcd), progress)
-                .await?;
-        }
-        readiness::control_plane_initialized(&bootstrap, NAMESPACE, name, run.bound(waits.control_plane), progress)
-            .await?;
+        let initialized = async {
+            let bound = run.bound(waits.control_plane);
+            readiness::infrastructure_ready(&bootstrap, NAMESPACE, name, bound, progress).await?;
+            if machines.etcd > 0 {
+                let (etcd, bound) = (format!("{name}-etcd"), run.bound(waits.external_etcd));
+                readiness::external_etcd_ready(&bootstrap, NAMESPACE, &etcd, bound, progress).await?;
+            }
+            readiness::control_plane_initialized(&bootstrap, NAMESPACE, name, bound, progress).await
+        };
+        unless_in_trouble(run, &bootstrap, progress, initialized).await?;
         let workload = reached(run, &bootstrap, progress).await?;
         // The cloud provider gives nodes the identity by which machines know them, so it comes before the wait for them.
         let addons = manifests.placed(Placement::WorkloadCluster).filter(|o| !is_storage_class(o));
         run.apply(&workload, addons).await?;
         let bound = run.machine_bound(machines.all());
-        readiness::machines_have_nodes(&bootstrap, NAMESPACE, name, Some(machines.all()), bound, progress).await?;
-        Ok(())
+        let joined = readiness::machines_have_nodes(&bootstrap, NAMESPACE, name, Some(machines.all()), bound, progress);
+        unless_in_trouble(run, &bootstrap, progress, joined).await
+    }
+}
+
+/// What a wait comes to, unless the cluster or one of its machines reports an error that does not go away: that ends it
+/// early.
+async fn unless_in_trouble(
+    run: &Run,
+    api: &Api,
+    progress: &dyn Progress,
+    wait: impl Future<Output = Result<(), ApiError>>,
+) -> Result<(), Failure> {
+    let patience = run.bound(run.options.timeouts.error);
+    tokio::select! {
+        biased;
+        done = wait => Ok(done?),
+        error = readiness::trouble(api, NAMESPACE, run.name(), patience, progress) => Err(error.into()),
     }
 }
 

@@ -7,30 +7,31 @@ use kedge_sdk::prelude::*;
 use super::places::Place;
 use super::templates::Candidate;
 use crate::soap::client::Client;
-use crate::soap::{Found, Reference, SoapError};
+use crate::soap::{Call, Found, Reference};
 use crate::spec::{Machine, Spec, machine_ref};
 
 const GIB: i64 = 1 << 30;
 const MIB: i64 = 1 << 20;
 
 const WANTED: &[(&str, &[&str])] = &[
+    ("ClusterComputeResource", &["summary"]),
+    ("ComputeResource", &["summary"]),
     ("Datastore", &["summary.accessible", "summary.freeSpace", "summary.maintenanceMode"]),
+    ("LicenseManager", &["licenses"]),
     ("ResourcePool", &["config.memoryAllocation.limit", "runtime.memory.overallUsage"]),
     ("VirtualMachine", &["config.template", "config.hardware.device", "snapshot"]),
 ];
 
-/// Properties of everything that the spec names and that was found, in one question.
-pub(super) fn details(
-    client: &Client<'_>,
-    places: &[Place],
-    templates: &[(String, Candidate)],
-) -> Result<Vec<Found>, SoapError> {
+/// The question for properties of everything that the spec names and that was found.
+pub(super) fn question(client: &Client<'_>, places: &[Place], templates: &[(String, Candidate)]) -> Call {
     let mut objects: BTreeSet<Reference> = BTreeSet::new();
     for place in places {
         objects.extend(place.datastore.reference.clone());
         objects.extend(place.pool.reference.clone());
+        objects.extend(place.cluster.clone());
     }
     objects.extend(templates.iter().filter_map(|(_, candidate)| candidate.reference.clone()));
+    objects.extend(Some(client.license_manager.clone()).filter(|manager| !manager.id.is_empty()));
     let asked: Vec<Reference> = objects.into_iter().collect();
     let kinds: BTreeSet<&str> = asked.iter().map(|object| object.kind.as_str()).collect();
     let wanted: Vec<(&str, &[&str])> = WANTED.iter().copied().filter(|(kind, _)| kinds.contains(kind)).collect();
@@ -99,11 +100,79 @@ pub(super) fn datastore(spec: &Spec, machine: &Machine, places: &[Place], detail
         );
         findings.push(at(Finding::error("datastore-full", message)
             .remedy("Free some space, use smaller disks or fewer machines, or another datastore")));
+        return findings;
+    }
+    let surplus = surplus(spec, places, reference);
+    if let Some(free) = found.int("summary.freeSpace")
+        && wanted.saturating_add(surplus).saturating_mul(GIB) > free
+    {
+        let message = format!(
+            "The machines fit on the datastore `{}` ({wanted} of {} free GiB), but an upgrade does not: it makes new \
+             machines before it removes old ones, which takes {surplus} GiB more",
+            machine.datastore,
+            free / GIB
+        );
+        findings.push(at(Finding::warning("datastore-tight", message).remedy("Free some space before you upgrade")));
+    }
+    findings
+}
+
+/// What an upgrade takes beyond what is there: one machine of each group is made before an old one goes.
+fn surplus(spec: &Spec, places: &[Place], datastore: &Reference) -> i64 {
+    let users =
+        spec.machines.iter().zip(places).filter(|(_, place)| place.datastore.reference.as_ref() == Some(datastore));
+    users
+        .map(|(machine, _)| {
+            let groups = spec.groups_of(&machine.name).filter(|group| group.count > 0).count();
+            machine.disk_gib.saturating_mul(i64::try_from(groups).unwrap_or(i64::MAX))
+        })
+        .fold(0, i64::saturating_add)
+}
+
+/// Whether the hosts below a pool can hold the machines at all.
+fn hosts(spec: &Spec, machine: &Machine, places: &[Place], details: &[Found]) -> Vec<Finding> {
+    let own = spec.machines.iter().zip(places).find(|(other, _)| other.name == machine.name);
+    let Some(cluster) = own.and_then(|(_, place)| place.cluster.as_ref()) else { return vec![] };
+    let Some(summary) = of(details, Some(cluster)).and_then(|found| found.property("summary")) else { return vec![] };
+    let number = |name: &str| summary.text_of(name).parse::<i64>().ok();
+    let at = |finding: Finding| finding.at(machine_ref(&machine.name), "spec.resourcePool");
+    if number("numEffectiveHosts") == Some(0) && number("numHosts").is_some_and(|hosts| hosts > 0) {
+        let message = format!("No host of the resource pool `{}` can run machines now", machine.resource_pool);
+        let remedy = "Take a host out of maintenance, or connect it again";
+        return vec![at(Finding::error("no-usable-host", message).remedy(remedy))];
+    }
+    let mut findings = vec![];
+    let threads = number("numCpuThreads").filter(|threads| *threads > 0);
+    if let Some(threads) = threads.filter(|threads| machine.num_cpus > *threads) {
+        let message = format!("Machines are to have {} CPUs, all hosts together have {threads}", machine.num_cpus);
+        findings.push(
+            Finding::error("cpu-headroom", message)
+                .at(machine_ref(&machine.name), "spec.numCPUs")
+                .remedy("Use fewer CPUs, or another resource pool"),
+        );
+    }
+    let wanted = needed(spec, places, cluster, |place| place.cluster.as_ref(), |machine| machine.memory_mib);
+    let memory = number("effectiveMemory").filter(|memory| *memory > 0);
+    if let Some(memory) = memory.filter(|memory| wanted > *memory)
+        && is_first(spec, machine, places, |place| place.cluster.as_ref())
+    {
+        let message = format!(
+            "The machines of this spec have {wanted} MiB of memory together, the hosts of `{}` {memory}",
+            machine.resource_pool
+        );
+        findings.push(at(Finding::warning("memory-headroom", message)
+            .remedy("Use less memory or fewer machines, or add hosts: machines would swap or not start")));
     }
     findings
 }
 
 pub(super) fn pool(spec: &Spec, machine: &Machine, places: &[Place], details: &[Found]) -> Vec<Finding> {
+    let mut findings = hosts(spec, machine, places, details);
+    findings.extend(limit(spec, machine, places, details));
+    findings
+}
+
+fn limit(spec: &Spec, machine: &Machine, places: &[Place], details: &[Found]) -> Vec<Finding> {
     fn place(place: &Place) -> Option<&Reference> {
         place.pool.reference.as_ref()
     }

@@ -3,7 +3,7 @@
 use kedge_sdk::endpoint::explain;
 use kedge_sdk::prelude::*;
 
-use super::{AUTHENTICATION, SERVER};
+use super::{AUTHENTICATION, CERTIFICATE, SERVER};
 use crate::describe::{PASSWORD, USERNAME, VCENTER};
 use crate::soap::SoapError;
 use crate::soap::client::Client;
@@ -37,6 +37,7 @@ pub(super) fn connect<'e>(endpoint: &'e Endpoint, spec: &Spec, reporter: &mut Re
     match Client::connect(endpoint) {
         Ok(client) if client.about.api_type == "VirtualCenter" => {
             reporter.passed(SERVER, client.about.full_name.clone());
+            certificate(spec, reporter);
             Some(client)
         }
         Ok(client) => {
@@ -49,7 +50,7 @@ pub(super) fn connect<'e>(endpoint: &'e Endpoint, spec: &Spec, reporter: &mut Re
             // It answers, so the connection is not the problem.
             reporter.passed(SERVER, "");
             let finding = untrusted(endpoint, spec, &why);
-            reporter.failed(AUTHENTICATION, finding);
+            reporter.failed(CERTIFICATE, finding);
             None
         }
         Err(SoapError::Endpoint(error)) => {
@@ -60,6 +61,23 @@ pub(super) fn connect<'e>(endpoint: &'e Endpoint, spec: &Spec, reporter: &mut Re
             reporter.failed(SERVER, error.finding(&about, "Asking who is there"));
             None
         }
+    }
+}
+
+/// The certificate was accepted: why.
+fn certificate(spec: &Spec, reporter: &mut Reporter<'_>) {
+    let datacenter = &spec.datacenter;
+    let expected = "a certificate of a known authority, or the thumbprint of the spec";
+    if datacenter.insecure {
+        let message = format!("The certificate of `{}` is not checked: anybody could be in between", datacenter.server);
+        let finding = Finding::warning("insecure", message)
+            .at(datacenter_ref(&datacenter.name), "spec.insecure")
+            .remedy("Set `insecure: false`, and `thumbprint` if the certificate is self-signed");
+        reporter.checked(CERTIFICATE, expected, "any certificate", vec![finding]);
+    } else if datacenter.thumbprint.is_empty() {
+        reporter.checked(CERTIFICATE, expected, "a certificate of a known authority", vec![]);
+    } else {
+        reporter.checked(CERTIFICATE, expected, "the thumbprint of the spec", vec![]);
     }
 }
 
@@ -117,6 +135,13 @@ pub(super) fn login(client: &Client<'_>, endpoint: &Endpoint, spec: &Spec, repor
             let finding = Finding::error("login-refused", format!("`{server}` refuses the user name or the password"))
                 .at(about, "spec.server")
                 .remedy("Check EKSA_VSPHERE_USERNAME (with its domain, such as user@vsphere.local) and EKSA_VSPHERE_PASSWORD");
+            reporter.failed(AUTHENTICATION, finding);
+            None
+        }
+        Err(SoapError::Fault(fault)) if fault.kind == "PasswordExpired" => {
+            let finding = Finding::error("password-expired", format!("`{server}` says that the password has expired"))
+                .at(about, "spec.server")
+                .remedy("Set a new password for the user in the vCenter, and EKSA_VSPHERE_PASSWORD to it");
             reporter.failed(AUTHENTICATION, finding);
             None
         }

@@ -1,60 +1,109 @@
 //! Checks of the vCenter: what the spec names is there, and the user may use it.
 //!
-//! One login, then few and large questions: who is there, the inventory below the datacenter, the templates, the
-//! properties of everything that the spec names, the tags. The titles of the checks are the lines of EKS Anywhere's
-//! documentation; what there is to say beyond them is said under the title it belongs to.
+//! One login, then few and large questions: who is there, the inventory, the templates, the properties of everything
+//! that the spec names, tags, privileges. The titles of the checks are the lines of EKS Anywhere's documentation; what
+//! there is to say beyond them is said under the title it belongs to, or in a check that passes quietly.
 
 mod capacity;
+mod condition;
 mod connection;
-mod inventory;
+pub(crate) mod inventory;
 mod places;
+mod privileges;
+mod search;
+mod tags;
 mod templates;
 
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use kedge_sdk::prelude::*;
 
-use crate::describe::{PASSWORD, USERNAME, VCENTER};
+use crate::describe::VCENTER;
 use crate::facts::Facts;
-use crate::paths::{self, Branch};
-use crate::rest::Tagging;
+use crate::privileges::Scope;
+use crate::rest::{Rest, RestError};
 use crate::soap::client::Client;
-use crate::spec::{Spec, datacenter_ref, machine_ref};
+use crate::soap::{Element, Found, SoapError, Walk};
+use crate::spec::{Machine, Spec, datacenter_ref, machine_ref};
+use crate::wire;
 use inventory::Inventory;
+use places::Resolved;
+use tags::Tags;
 
 const SERVER: &str = "server";
+const CERTIFICATE: &str = "certificate";
 const AUTHENTICATION: &str = "authentication";
 const DATACENTER: &str = "datacenter";
 const NETWORK: &str = "network";
+const NETWORKS: &str = "networks";
+const FAILURE_DOMAIN: &str = "failure-domain";
+const DATASTORE: &str = "datastore";
+const FOLDER: &str = "folder";
+const RESOURCE_POOL: &str = "resource-pool";
+const TAGS: &str = "tags";
 const TEMPLATES: &str = "templates";
+const STORAGE_POLICIES: &str = "storage-policies";
+const VERSION: &str = "vcenter-version";
+const CLOCK: &str = "clock";
+const PRIVILEGES: &str = "vsphere-user-privilege";
 
-fn of_machine(check: &str, machine: &str) -> String {
-    format!("{check}:{machine}")
+/// An inventory with more objects than this is read of the one datacenter alone.
+const LARGE: usize = 3000;
+
+fn of(check: &str, name: &str) -> String {
+    format!("{check}:{name}")
 }
 
 pub(crate) fn plan(input: &Input) -> Result<Vec<Check>, Failure> {
     Ok(plan_of(&Spec::read(&input.documents)?))
 }
 
+fn has_tags(spec: &Spec) -> bool {
+    spec.machines.iter().any(|machine| !machine.tags.is_empty())
+}
+
+fn has_policies(spec: &Spec) -> bool {
+    spec.machines.iter().any(|machine| !machine.storage_policy.is_empty())
+}
+
 fn plan_of(spec: &Spec) -> Vec<Check> {
     let about = || datacenter_ref(&spec.datacenter.name);
     let mut plan = vec![
         Check::new(SERVER, "Connected to server").about(about()),
+        Check::new(CERTIFICATE, "Certificate validated").quiet().about(about()),
         Check::new(AUTHENTICATION, "Authenticated to vSphere").about(about()),
         Check::new(DATACENTER, "Datacenter validated").about(about()),
         Check::new(NETWORK, "Network validated").about(about()),
     ];
+    for machine in spec.machines.iter().filter(|machine| !machine.networks.is_empty()) {
+        let check = Check::new(of(NETWORKS, &machine.name), "Machine config networks validated");
+        plan.push(check.quiet().about(machine_ref(&machine.name)));
+    }
+    for domain in &spec.datacenter.failure_domains {
+        plan.push(Check::new(of(FAILURE_DOMAIN, &domain.name), "Failure domain validated").quiet().about(about()));
+    }
     for machine in &spec.machines {
         for (check, title) in [
-            ("datastore", "Datastore validated"),
-            ("folder", "Folder validated"),
-            ("resource-pool", "Resource pool validated"),
+            (DATASTORE, "Datastore validated"),
+            (FOLDER, "Folder validated"),
+            (RESOURCE_POOL, "Resource pool validated"),
         ] {
-            plan.push(Check::new(of_machine(check, &machine.name), title).about(machine_ref(&machine.name)));
+            plan.push(Check::new(of(check, &machine.name), title).about(machine_ref(&machine.name)));
         }
     }
+    if has_tags(spec) {
+        plan.push(Check::new(TAGS, "Machine config tags validated").quiet());
+    }
     plan.push(Check::new(TEMPLATES, "Control plane and Workload templates validated"));
+    if has_policies(spec) {
+        plan.push(Check::new(STORAGE_POLICIES, "Storage policies validated").quiet());
+    }
+    plan.push(Check::new(VERSION, "vCenter version and licences validated").quiet().about(about()));
+    plan.push(Check::new(CLOCK, "Clocks compared").quiet().about(about()));
+    plan.push(Check::new(PRIVILEGES, "User privileges validated").quiet().about(about()));
     plan
 }
 
@@ -71,100 +120,268 @@ pub(crate) fn run(input: &Input, skip: &[String], host: &mut dyn Host) -> Result
 fn visit(input: &Input, spec: &Spec, reporter: &mut Reporter<'_>) -> Option<Facts> {
     let endpoint = connection::open(spec, reporter)?;
     let client = connection::connect(&endpoint, spec, reporter)?;
+    let now = reporter.host().now();
     connection::login(&client, &endpoint, spec, reporter)?;
-    let tagging = Tagging::login(&endpoint, USERNAME, PASSWORD);
-    let facts = inspect(input, spec, &client, tagging.as_ref(), reporter);
-    // Sessions are few on a vCenter: they end here whatever was found. A failure to end one stops nobody.
-    if let Ok(tagging) = &tagging
-        && let Err(error) = tagging.logout()
-    {
-        reporter.host().log(Level::Warn, &format!("the REST session of `{VCENTER}` could not be ended: {error}"));
-    }
-    if let Err(error) = client.logout() {
-        reporter.host().log(Level::Warn, &format!("the session of `{VCENTER}` could not be ended: {error}"));
-    }
+    let rest = Rest::new(&endpoint, &client.about.version);
+    let questions = client.walk(&client.root_folder, Walk::Inventory, inventory::WANTED, LARGE);
+    let mut sent = wire::ask_all(&endpoint, &[questions.request.clone(), rest.login()]).into_iter();
+    let (inventory, opened) = (sent.next().unwrap_or_else(lost), sent.next().unwrap_or_else(lost));
+    let opened = rest.opened(opened);
+    let rest_or_not = opened.as_ref().map(|()| &rest);
+    let session = Visit { input, spec, client: &client, rest: rest_or_not, endpoint: &endpoint, now };
+    let facts = session.inspect(client.read(inventory, &questions), reporter);
+    goodbye(&endpoint, &client, opened.is_ok().then_some(&rest), reporter.host());
     facts
 }
 
-/// The checks that need a login.
-fn inspect(
-    input: &Input,
-    spec: &Spec,
-    client: &Client<'_>,
-    tagging: Result<&Tagging<'_>, &crate::rest::RestError>,
-    reporter: &mut Reporter<'_>,
-) -> Option<Facts> {
-    let inventory = read_inventory(spec, client, reporter)?;
-    reporter.concluded(DATACENTER, "", places::failure_domains(spec, &inventory));
-    reporter.concluded(NETWORK, "", places::networks(spec, &inventory));
+/// Every request has an answer; this one says what happened if that should ever not hold.
+fn lost<T>() -> Result<T, EndpointError> {
+    Err(EndpointError::Other("the host gave no answer".into()))
+}
 
-    let places: Vec<places::Place> =
-        spec.machines.iter().map(|machine| places::resolve(spec, machine, &inventory)).collect();
-    let found = templates::find(spec, client, &inventory);
-    let details = capacity::details(client, &places, &found);
-    for (machine, place) in spec.machines.iter().zip(&places) {
-        let mut datastore = place.datastore.findings.clone();
-        let mut pool = place.pool.findings.clone();
-        match &details {
+/// Ends the sessions: they are few on a vCenter. A failure to end one stops nobody.
+pub(crate) fn goodbye(endpoint: &Endpoint, client: &Client<'_>, rest: Option<&Rest<'_>>, host: &mut dyn Host) {
+    let soap = client.logout();
+    let mut requests: Vec<Request> = rest.into_iter().map(Rest::logout).collect();
+    requests.push(soap.request.clone());
+    let mut sent = wire::ask_all(endpoint, &requests).into_iter();
+    if rest.is_some()
+        && let Err(error) = Rest::closed(sent.next().unwrap_or_else(lost))
+    {
+        host.log(Level::Warn, &format!("the REST session of `{VCENTER}` could not be ended: {error}"));
+    }
+    if let Err(error) = Client::ended(sent.next().unwrap_or_else(lost), &soap) {
+        host.log(Level::Warn, &format!("the session of `{VCENTER}` could not be ended: {error}"));
+    }
+}
+
+/// A visit of somebody who is logged in.
+struct Visit<'v> {
+    input: &'v Input,
+    spec: &'v Spec,
+    client: &'v Client<'v>,
+    rest: Result<&'v Rest<'v>, &'v RestError>,
+    endpoint: &'v Endpoint,
+    /// When the vCenter said who it is: milliseconds since 1970.
+    now: u64,
+}
+
+impl Visit<'_> {
+    fn inspect(&self, answer: Result<Element, SoapError>, reporter: &mut Reporter<'_>) -> Option<Facts> {
+        let (spec, client) = (self.spec, self.client);
+        let inventory = self.inventory(answer, reporter)?;
+        reporter.passed(DATACENTER, inventory.datacenter_path());
+        let network = places::main_network(spec, &inventory);
+        conclude(reporter, NETWORK, "a network of this name", std::slice::from_ref(&network), vec![]);
+        for machine in spec.machines.iter().filter(|machine| !machine.networks.is_empty()) {
+            let networks = places::networks(spec, machine, &inventory);
+            conclude(reporter, &of(NETWORKS, &machine.name), "networks of these names", &networks, vec![]);
+        }
+        for (index, domain) in spec.datacenter.failure_domains.iter().enumerate() {
+            let found = places::failure_domain(spec, index, domain, &inventory);
+            conclude(reporter, &of(FAILURE_DOMAIN, &domain.name), "everything it names", &found, vec![]);
+        }
+
+        let places: Vec<places::Place> =
+            spec.machines.iter().map(|machine| places::resolve(spec, machine, &inventory)).collect();
+        let machines = search::machines(spec, client, &inventory);
+        let candidates = templates::choose(spec, &machines);
+        let (details, attached) = self.details(&places, &candidates);
+        for (machine, place) in spec.machines.iter().zip(&places) {
+            self.place(machine, place, &places, &details, reporter);
+        }
+        let details = details.unwrap_or_default();
+
+        let linked = spec.machines.iter().any(|machine| machine.clone_mode != "fullClone");
+        let mut needed = privileges::Needed::new(spec, linked);
+        needed.add(Some(&client.root_folder), "/", Scope::Root);
+        needed.add(network.reference.as_ref(), network.path(), Scope::Network);
+        for place in &places {
+            needed.add(place.datastore.reference.as_ref(), place.datastore.path(), Scope::Datastore);
+            needed.add(place.pool.reference.as_ref(), place.pool.path(), Scope::Pool);
+            needed.add(place.folder.reference.as_ref(), place.folder.path(), Scope::Folder);
+            if let Some((parent, path)) = &place.parent {
+                needed.add(Some(parent), path, Scope::FolderParent);
+                needed.add(Some(parent), path, Scope::Folder);
+            }
+        }
+        for (_, candidate) in &candidates {
+            needed.add(candidate.reference.as_ref(), &candidate.path, Scope::Template);
+        }
+        let (tags, granted) = self.tags(attached, &needed);
+        if has_tags(spec) {
+            let findings = match &tags {
+                Ok(tags) => tags.of_machines(spec),
+                Err(error) => vec![tags::unreadable(spec, error)],
+            };
+            reporter.checked(TAGS, "tags of these ids", "", findings);
+        }
+        let checked = templates::check(self.input, spec, &candidates, &details, &tags);
+        reporter.checked(
+            TEMPLATES,
+            "templates with the tags of their release",
+            templates::paths(&candidates),
+            checked.findings,
+        );
+        if has_policies(spec) {
+            let findings = condition::storage_policies(spec, self.rest);
+            reporter.checked(STORAGE_POLICIES, "policies of these names", "", findings);
+        }
+        let mut findings = condition::release(spec, client);
+        findings.extend(condition::licences(spec, client, network.reference.as_ref(), &details));
+        reporter.checked(VERSION, "7.0 or later, licences in force", client.about.version.clone(), findings);
+        match condition::clock(spec, client, self.now) {
+            Some((found, findings)) => reporter.checked(CLOCK, "the time of this machine", found, findings),
+            None => reporter.skipped(CLOCK, "the vCenter does not say what time it is"),
+        }
+        if !reporter.skips(PRIVILEGES) {
+            let findings = needed.findings(spec, client, granted);
+            reporter.checked(PRIVILEGES, "every privilege that a create uses", "", findings);
+        }
+
+        let to_make: BTreeSet<String> = places.iter().filter_map(places::Place::folder_to_make).collect();
+        let mut facts = Facts {
+            network: network.path.unwrap_or_default(),
+            folders_to_make: to_make.into_iter().collect(),
+            machines: checked.machines,
+        };
+        for (machine, place) in spec.machines.iter().zip(places) {
+            let entry = facts.machines.entry(machine.name.clone()).or_default();
+            entry.datastore = place.datastore.path.unwrap_or_default();
+            entry.folder = place.folder.path.unwrap_or_default();
+            entry.resource_pool = place.pool.path.unwrap_or_default();
+        }
+        Some(facts)
+    }
+
+    /// The inventory, without the virtual machines, of which there may be thousands; and the spec's datacenter in it.
+    fn inventory(&self, answer: Result<Element, SoapError>, reporter: &mut Reporter<'_>) -> Option<Inventory> {
+        let datacenter = &self.spec.datacenter;
+        let about = datacenter_ref(&datacenter.name);
+        match self.read_inventory(answer) {
+            Ok(mut inventory) => {
+                if inventory.enter(&datacenter.datacenter) {
+                    return Some(inventory);
+                }
+                let message = format!(
+                    "The vCenter has no datacenter `{}` that is visible to the user of EKSA_VSPHERE_USERNAME",
+                    datacenter.datacenter
+                );
+                let known = inventory.all(inventory::DATACENTERS);
+                let known: Vec<&str> = known.into_iter().map(|path| path.trim_start_matches('/')).collect();
+                let finding = Finding::error("datacenter-missing", message)
+                    .at(about, "spec.datacenter")
+                    .remedy(inventory::suggest(&datacenter.datacenter, &known));
+                reporter.failed(DATACENTER, finding);
+            }
+            Err(error) => reporter.failed(DATACENTER, error.finding(&about, "Reading the inventory")),
+        }
+        None
+    }
+
+    fn read_inventory(&self, answer: Result<Element, SoapError>) -> Result<Inventory, SoapError> {
+        let client = self.client;
+        let answer = answer?;
+        let (objects, more) = Client::page(&answer);
+        let Some(token) = more else { return Ok(Inventory::new(&client.root_folder, "", &objects)) };
+        // Too much to read all of it: the datacenter alone, if it is there.
+        let path = self.spec.datacenter.datacenter.trim_matches('/');
+        if let Some(Ok(Some(datacenter))) = client.find(&[path]).pop() {
+            client.forget_pages(&token);
+            let walk = client.walk(&datacenter, Walk::Inventory, inventory::WANTED, 0);
+            let objects = client.all_pages(&client.ask(&walk)?)?;
+            return Ok(Inventory::new(&datacenter, &format!("/{path}"), &objects));
+        }
+        Ok(Inventory::new(&client.root_folder, "", &client.all_pages(&answer)?))
+    }
+
+    /// Properties of what was found, and beside them the tags of the templates.
+    fn details(
+        &self,
+        places: &[places::Place],
+        candidates: &[(String, templates::Candidate)],
+    ) -> (Result<Vec<Found>, SoapError>, Result<Value, RestError>) {
+        let call = capacity::question(self.client, places, candidates);
+        let templates = tags::templates(candidates);
+        let mut requests = vec![call.request.clone()];
+        let asked = self.rest.ok().filter(|_| !templates.is_empty()).map(|rest| (rest, rest.attached(&templates)));
+        requests.extend(asked.as_ref().map(|(rest, request)| rest.signed(request)));
+        let mut sent = wire::ask_all(self.endpoint, &requests).into_iter();
+        let answer = self.client.read(sent.next().unwrap_or_else(lost), &call);
+        let details = answer.and_then(|answer| self.client.all_pages(&answer));
+        let attached = match (self.rest, asked) {
+            (Err(error), _) => Err(error.clone()),
+            (Ok(_), Some((rest, request))) => rest.read(sent.next().unwrap_or_else(lost), &request),
+            (Ok(_), None) => Ok(Value::Null),
+        };
+        (details, attached)
+    }
+
+    /// The names of tags, and beside them what the user may do.
+    fn tags(
+        &self,
+        attached: Result<Value, RestError>,
+        needed: &privileges::Needed,
+    ) -> (Result<Tags, RestError>, Result<Element, SoapError>) {
+        let attached = attached.and_then(|attached| Rest::read_attached(&attached));
+        let ids = attached.as_ref().map(|attached| tags::ids(self.spec, attached)).unwrap_or_default();
+        let call = needed.question(self.client);
+        let mut requests = vec![call.request.clone()];
+        let questions: Vec<Request> = self.rest.map_or(vec![], |rest| ids.iter().map(|id| rest.tag(id)).collect());
+        requests.extend(self.rest.ok().into_iter().flat_map(|rest| questions.iter().map(|one| rest.signed(one))));
+        let mut sent = wire::ask_all(self.endpoint, &requests).into_iter();
+        let granted = self.client.read(sent.next().unwrap_or_else(lost), &call);
+        let names = self.rest.map(|rest| sent.zip(&questions).map(|(sent, one)| rest.read(sent, one)).collect());
+        let tags = match (attached, names) {
+            (Ok(attached), Ok(names)) => Tags::read(attached, ids, names),
+            (Err(error), _) => Err(error),
+            (_, Err(error)) => Err(error.clone()),
+        };
+        (tags, granted)
+    }
+
+    fn place(
+        &self,
+        machine: &Machine,
+        place: &places::Place,
+        places: &[places::Place],
+        details: &Result<Vec<Found>, SoapError>,
+        reporter: &mut Reporter<'_>,
+    ) {
+        let (mut datastore, mut pool) = (vec![], vec![]);
+        match details {
             Ok(details) => {
-                datastore.extend(capacity::datastore(spec, machine, &places, details));
-                pool.extend(capacity::pool(spec, machine, &places, details));
+                datastore = capacity::datastore(self.spec, machine, places, details);
+                pool = capacity::pool(self.spec, machine, places, details);
             }
             Err(error) => {
-                let about = datacenter_ref(&spec.datacenter.name);
+                let about = datacenter_ref(&self.spec.datacenter.name);
                 datastore.push(error.finding(&about, "Reading the properties of datastores and pools"));
             }
         }
-        let shown = |path: &Option<String>| path.clone().unwrap_or_default();
-        reporter.concluded(&of_machine("datastore", &machine.name), shown(&place.datastore.path), datastore);
-        reporter.concluded(
-            &of_machine("folder", &machine.name),
-            shown(&place.folder.path),
-            place.folder.findings.clone(),
+        let name = &machine.name;
+        let one = std::slice::from_ref;
+        conclude(
+            reporter,
+            &of(DATASTORE, name),
+            "a datastore with room for the disks",
+            one(&place.datastore),
+            datastore,
         );
-        reporter.concluded(&of_machine("resource-pool", &machine.name), shown(&place.pool.path), pool);
+        conclude(reporter, &of(FOLDER, name), "a folder, or one above it", one(&place.folder), vec![]);
+        conclude(
+            reporter,
+            &of(RESOURCE_POOL, name),
+            "a resource pool with room for the machines",
+            one(&place.pool),
+            pool,
+        );
     }
-    let checked = templates::check(input, spec, &found, details.as_deref().unwrap_or_default(), tagging);
-    reporter.concluded(TEMPLATES, "", checked.findings);
-
-    let mut facts = Facts {
-        network: paths::full(&spec.datacenter.datacenter, Branch::Network, &spec.datacenter.network),
-        machines: checked.machines,
-    };
-    for (machine, place) in spec.machines.iter().zip(places) {
-        let entry = facts.machines.entry(machine.name.clone()).or_default();
-        entry.datastore = place.datastore.path.unwrap_or_default();
-        entry.folder = place.folder.path.unwrap_or_default();
-        entry.resource_pool = place.pool.path.unwrap_or_default();
-    }
-    Some(facts)
 }
 
-/// The datacenter and what is in it, but for the virtual machines, of which there may be thousands.
-fn read_inventory(spec: &Spec, client: &Client<'_>, reporter: &mut Reporter<'_>) -> Option<Inventory> {
-    let datacenter = &spec.datacenter;
-    let about = datacenter_ref(&datacenter.name);
-    let found = client.find(&[&datacenter.datacenter]).pop().unwrap_or(Ok(None));
-    let reference = match found {
-        Ok(Some(reference)) if reference.kind == "Datacenter" => reference,
-        Ok(_) => {
-            let message = format!("The vCenter has no datacenter `{}`", datacenter.datacenter);
-            let finding = Finding::error("datacenter-missing", message)
-                .at(about, "spec.datacenter")
-                .remedy(inventory::known_datacenters(client));
-            reporter.failed(DATACENTER, finding);
-            return None;
-        }
-        Err(error) => {
-            reporter.failed(DATACENTER, error.finding(&about, "Looking for the datacenter"));
-            return None;
-        }
-    };
-    match client.below(&reference, inventory::WANTED) {
-        Ok(objects) => Some(Inventory::new(&datacenter.datacenter, &reference, &objects)),
-        Err(error) => {
-            reporter.failed(DATACENTER, error.finding(&about, "Reading the inventory"));
-            None
-        }
-    }
+/// Reports what was looked for by its name, and what else there is to say of it.
+fn conclude(reporter: &mut Reporter<'_>, check: &str, expected: &str, found: &[Resolved], more: Vec<Finding>) {
+    let paths: Vec<String> = found.iter().filter_map(Resolved::shown).collect();
+    let findings = found.iter().flat_map(|one| one.findings.iter().cloned()).chain(more).collect();
+    reporter.checked(check, expected, paths.join(", "), findings);
 }

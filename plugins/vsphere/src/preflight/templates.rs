@@ -5,11 +5,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use kedge_sdk::prelude::*;
 
 use super::capacity;
-use super::inventory::{Inventory, MACHINES, WANTED_MACHINES, suggest};
+use super::inventory::suggest;
+use super::search::Machines;
+use super::tags::{self, Tags};
 use crate::facts::MachineFacts;
-use crate::paths::{self, Branch};
-use crate::rest::{RestError, Tagging};
-use crate::soap::client::Client;
+use crate::paths;
+use crate::rest::RestError;
 use crate::soap::{Found, Reference, SoapError};
 use crate::spec::{Machine, Spec, machine_ref};
 
@@ -19,7 +20,7 @@ const KIB_IN_GIB: i64 = 1 << 20;
 #[derive(Debug, Default)]
 pub(super) struct Candidate {
     pub(super) reference: Option<Reference>,
-    path: String,
+    pub(super) path: String,
     findings: Vec<Finding>,
 }
 
@@ -30,47 +31,16 @@ pub(super) struct Checked {
     pub(super) machines: BTreeMap<String, MachineFacts>,
 }
 
-/// Looks for the template of each machine config, by whole paths where the spec has them.
-pub(super) fn find(spec: &Spec, client: &Client<'_>, inventory: &Inventory) -> Vec<(String, Candidate)> {
-    let is_whole = |machine: &&Machine| machine.template.starts_with('/');
-    let whole: Vec<&Machine> = spec.machines.iter().filter(is_whole).collect();
-    let paths: Vec<&str> = whole.iter().map(|machine| machine.template.as_str()).collect();
-    let at_paths = if paths.is_empty() { vec![] } else { client.find(&paths) };
-    let by_path: BTreeMap<&str, Result<Option<Reference>, SoapError>> = paths.into_iter().zip(at_paths).collect();
-
-    // Names are looked for among all virtual machines, of which there may be many: only where there is a name.
-    let named = spec.machines.iter().any(|machine| !is_whole(&machine));
-    let all = if named || by_path.values().any(|found| !matches!(found, Ok(Some(_)))) {
-        all_machines(spec, client, inventory)
-    } else {
-        Ok(BTreeMap::new())
-    };
-    spec.machines
-        .iter()
-        .map(|machine| {
-            let candidate = match by_path.get(machine.template.as_str()) {
-                Some(Ok(Some(reference))) if MACHINES.contains(&reference.kind.as_str()) => {
-                    Candidate { reference: Some(reference.clone()), path: machine.template.clone(), findings: vec![] }
-                }
-                Some(Err(error)) => failed(spec, error),
-                _ => match &all {
-                    Ok(all) => by_name(machine, all),
-                    Err(error) => failed(spec, error),
-                },
-            };
-            (machine.name.clone(), candidate)
-        })
-        .collect()
-}
-
-fn all_machines(
-    spec: &Spec,
-    client: &Client<'_>,
-    inventory: &Inventory,
-) -> Result<BTreeMap<Reference, String>, SoapError> {
-    let folder = paths::root(&spec.datacenter.datacenter, Branch::Folder);
-    let Some(root) = inventory.at(super::inventory::FOLDERS, &folder) else { return Ok(BTreeMap::new()) };
-    Ok(inventory.paths_of(&client.below(&root, WANTED_MACHINES)?))
+/// The template of each machine config, among the machines that were found.
+pub(super) fn choose(spec: &Spec, machines: &Result<Machines, SoapError>) -> Vec<(String, Candidate)> {
+    let each = spec.machines.iter().map(|machine| {
+        let candidate = match machines {
+            Ok(machines) => by_name(machine, machines),
+            Err(error) => failed(spec, error),
+        };
+        (machine.name.clone(), candidate)
+    });
+    each.collect()
 }
 
 fn failed(spec: &Spec, error: &SoapError) -> Candidate {
@@ -78,8 +48,9 @@ fn failed(spec: &Spec, error: &SoapError) -> Candidate {
     Candidate { findings: vec![error.finding(&about, "Looking for templates")], ..Candidate::default() }
 }
 
-fn by_name(machine: &Machine, all: &BTreeMap<Reference, String>) -> Candidate {
+fn by_name(machine: &Machine, machines: &Machines) -> Candidate {
     let given = &machine.template;
+    let all = &machines.paths;
     let meant: Vec<(&Reference, &String)> = all.iter().filter(|(_, path)| paths::meant(given, path)).collect();
     let error =
         |code: &str, message: String| Finding::error(code, message).at(machine_ref(&machine.name), "spec.template");
@@ -88,11 +59,16 @@ fn by_name(machine: &Machine, all: &BTreeMap<Reference, String>) -> Candidate {
             Candidate { reference: Some((*reference).clone()), path: (*path).clone(), findings: vec![] }
         }
         [] => {
-            let mut known: Vec<&str> = all.values().map(String::as_str).collect();
-            known.sort_unstable();
-            let finding = error("template-missing", format!("There is no template `{given}`"))
-                .remedy(format!("Import it into the vCenter. {}", suggest(given, &known)));
-            Candidate { findings: vec![finding], ..Candidate::default() }
+            let message =
+                format!("There is no template `{given}` that is visible to the user of EKSA_VSPHERE_USERNAME");
+            let remedy = if machines.complete {
+                let mut known: Vec<&str> = all.values().map(String::as_str).collect();
+                known.sort_unstable();
+                format!("Import it into the vCenter. {}", suggest(given, &known))
+            } else {
+                "Import it into the vCenter, or look for its name among the vCenter's templates".to_owned()
+            };
+            Candidate { findings: vec![error("template-missing", message).remedy(remedy)], ..Candidate::default() }
         }
         several => {
             let paths: Vec<String> = several.iter().map(|(_, path)| format!("`{path}`")).collect();
@@ -103,28 +79,31 @@ fn by_name(machine: &Machine, all: &BTreeMap<Reference, String>) -> Candidate {
     }
 }
 
+/// The paths of those that were found, each once.
+pub(super) fn paths(candidates: &[(String, Candidate)]) -> String {
+    let paths: BTreeSet<&str> =
+        candidates.iter().map(|(_, candidate)| candidate.path.as_str()).filter(|path| !path.is_empty()).collect();
+    paths.into_iter().collect::<Vec<_>>().join(", ")
+}
+
 /// Looks at what was found.
 pub(super) fn check(
     input: &Input,
     spec: &Spec,
     candidates: &[(String, Candidate)],
     details: &[Found],
-    tagging: Result<&Tagging<'_>, &RestError>,
+    tags: &Result<Tags, RestError>,
 ) -> Checked {
     let mut checked = Checked::default();
-    let tags = Tags::read(spec, candidates, tagging);
-    if let Err(error) = &tags {
-        let finding = Finding::error("tags-unreadable", format!("The tags of the templates can't be read: {error}"))
-            .at(crate::spec::datacenter_ref(&spec.datacenter.name), "spec.server")
-            .remedy("Check that the user may read tags, and that the vCenter's REST API answers");
-        checked.findings.push(finding);
+    if let Err(error) = tags {
+        checked.findings.push(tags::unreadable(spec, error));
     }
     for machine in &spec.machines {
         let Some((_, candidate)) = candidates.iter().find(|(name, _)| *name == machine.name) else { continue };
         checked.findings.extend(candidate.findings.iter().cloned());
         let Some(reference) = &candidate.reference else { continue };
-        if let Ok(tags) = &tags {
-            checked.findings.extend(tags.missing(input, spec, machine, reference, &candidate.path));
+        if let Ok(tags) = tags {
+            checked.findings.extend(tags.of_template(input, spec, machine, reference, &candidate.path));
         }
         let mut facts = MachineFacts { template: candidate.path.clone(), ..MachineFacts::default() };
         if let Some(found) = capacity::of(details, Some(reference)) {
@@ -194,74 +173,5 @@ fn disk(machine: &Machine, path: &str, found: &Found, facts: &mut MachineFacts, 
             Finding::error("clone-disk", message).remedy(format!("Set `diskGiB: {size}`, or `cloneMode: fullClone`")),
             "spec.diskGiB",
         ));
-    }
-}
-
-/// Tags of templates, and those that machines are to get.
-struct Tags {
-    attached: BTreeMap<String, Vec<String>>,
-    names: BTreeMap<String, Option<String>>,
-}
-
-impl Tags {
-    fn read(
-        spec: &Spec,
-        candidates: &[(String, Candidate)],
-        tagging: Result<&Tagging<'_>, &RestError>,
-    ) -> Result<Self, RestError> {
-        let tagging = tagging.map_err(RestError::clone)?;
-        let found: BTreeSet<Reference> =
-            candidates.iter().filter_map(|(_, candidate)| candidate.reference.clone()).collect();
-        let found: Vec<Reference> = found.into_iter().collect();
-        let attached = if found.is_empty() { BTreeMap::new() } else { tagging.attached(&found)? };
-        let wanted: BTreeSet<String> = attached
-            .values()
-            .flatten()
-            .chain(spec.machines.iter().flat_map(|machine| &machine.tags))
-            .cloned()
-            .collect();
-        let names = tagging.names(&wanted.into_iter().collect::<Vec<_>>())?;
-        Ok(Self { attached, names })
-    }
-
-    /// What a template and a machine config lack.
-    fn missing(&self, input: &Input, spec: &Spec, machine: &Machine, template: &Reference, path: &str) -> Vec<Finding> {
-        let mut findings = vec![];
-        let carried: Vec<&str> = self
-            .attached
-            .get(&template.id)
-            .into_iter()
-            .flatten()
-            .filter_map(|id| self.names.get(id)?.as_deref())
-            .collect();
-        let mut wanted = BTreeSet::from([format!("os:{}", machine.os_family)]);
-        for group in spec.groups_of(&machine.name) {
-            let release = input.release_for(&group.role);
-            if !release.eksd_name().is_empty() {
-                wanted.insert(format!("eksdRelease:{}", release.eksd_name()));
-            }
-        }
-        for tag in wanted.iter().filter(|tag| !carried.contains(&tag.as_str())) {
-            let (category, _) = tag.split_once(':').unwrap_or((tag, ""));
-            let others: Vec<&&str> =
-                carried.iter().filter(|other| other.starts_with(&format!("{category}:"))).collect();
-            let instead = others.first().map_or(String::new(), |other| format!(" (it has `{other}`)"));
-            let finding =
-                Finding::error("template-tag", format!("The template `{path}` is missing the tag `{tag}`{instead}"))
-                    .at(machine_ref(&machine.name), "spec.template")
-                    .remedy(format!(
-                        "Use a template that is made for it, or tag it: `govc tags.attach -c {category} {tag} {path}`"
-                    ));
-            findings.push(finding);
-        }
-        for (index, tag) in
-            machine.tags.iter().enumerate().filter(|(_, tag)| !matches!(self.names.get(*tag), Some(Some(_))))
-        {
-            let finding = Finding::error("tag-missing", format!("The vCenter has no tag `{tag}`"))
-                .at(machine_ref(&machine.name), format!("spec.tags[{index}]"))
-                .remedy("List the tags with their ids by `govc tags.ls -json`");
-            findings.push(finding);
-        }
-        findings
     }
 }

@@ -1,11 +1,12 @@
 //! The checks against recorded replies: those of a vCenter simulator, trimmed, and a few written in the shape that a
 //! vCenter 8 gives them.
 
-use kedge_sdk::testing::{FakeEndpoint, FakeHost};
+use kedge_sdk::testing::{FakeEndpoint, FakeHost, Sent};
 use kedge_sdk::{Certificate, Response};
 
 use super::*;
 use crate::Vsphere;
+use crate::describe::{PASSWORD, USERNAME};
 use crate::testing::{edit, input_of, spec};
 
 macro_rules! reply {
@@ -37,6 +38,41 @@ fn found(kind: &str, id: &str) -> String {
 const TAG_OS: &str = "urn:vmomi:InventoryServiceTag:os:GLOBAL";
 const TAG_RELEASE: &str = "urn:vmomi:InventoryServiceTag:release:GLOBAL";
 
+/// Says who it is, and when, by its own clock.
+fn said_at(time: &str) -> impl Fn(&Sent) -> Option<Result<Response, EndpointError>> + use<> {
+    let headers = vec![("Date".to_owned(), time.to_owned())];
+    move |sent| {
+        sent.body.contains("<RetrieveServiceContent ").then(|| {
+            let body = reply!("service-content.xml").as_bytes().to_vec();
+            Ok(Response { status: 200, headers: headers.clone(), body })
+        })
+    }
+}
+
+/// Grants every privilege that is asked for, but some.
+fn granting(sent: &Sent, but: &[&str]) -> Option<Result<Response, EndpointError>> {
+    fn each<'b>(body: &'b str, open: &'b str, close: &'b str) -> impl Iterator<Item = &'b str> {
+        body.split(open).skip(1).filter_map(move |rest| rest.split_once(close)).map(|(inside, _)| inside)
+    }
+    if !sent.body.contains("<HasPrivilegeOnEntities ") {
+        return None;
+    }
+    let mut privileges = String::new();
+    for id in each(&sent.body, "<privId>", "</privId>") {
+        let granted = !but.contains(&id);
+        privileges +=
+            &format!("<privAvailability><privId>{id}</privId><isGranted>{granted}</isGranted></privAvailability>");
+    }
+    let mut entities = String::new();
+    for entity in each(&sent.body, "<entity ", "</entity>") {
+        entities += &format!("<returnval><entity {entity}</entity>{privileges}</returnval>");
+    }
+    let body = envelope(&format!(
+        "<HasPrivilegeOnEntitiesResponse xmlns=\"urn:vim25\">{entities}</HasPrivilegeOnEntitiesResponse>"
+    ));
+    Some(Ok(Response { status: 200, headers: vec![], body: body.into_bytes() }))
+}
+
 /// A vCenter in which everything is right, with an old REST API. Later replies win over these.
 fn vcenter() -> FakeEndpoint {
     let tags = |object: &str, ids: &str| {
@@ -44,17 +80,16 @@ fn vcenter() -> FakeEndpoint {
     };
     let attached = format!(r#"{{"value":[{}]}}"#, tags("vm-69", &format!("\"{TAG_OS}\",\"{TAG_RELEASE}\"")));
     FakeEndpoint::new("vcenter.example.com")
-        .on_body("<RetrieveServiceContent ", 200, reply!("service-content.xml"))
+        .answering(said_at("Thu, 01 Jan 2026 00:00:10 GMT"))
         .on_body("<Login ", 200, reply!("login.xml"))
         .on_body("<Logout ", 200, reply!("logout.xml"))
         .on_body("<FindByInventoryPath ", 200, &envelope("<FindByInventoryPathResponse xmlns=\"urn:vim25\"/>"))
-        .on_body("<inventoryPath>SDDC-Datacenter<", 200, reply!("find-datacenter.xml"))
         .on_body(
             "<inventoryPath>SDDC-Datacenter/vm/Templates/ubuntu-2204-kube-v1-34<",
             200,
             &found("VirtualMachine", "vm-69"),
         )
-        .on_body("<CreateContainerView ", 200, reply!("view.xml"))
+        .answering(|sent| granting(sent, &[]))
         .on_body("<type>StoragePod</type><pathSet>", 200, reply!("inventory.xml"))
         .on_body("<type>VirtualMachine</type><pathSet>name", 200, reply!("machines.xml"))
         .on_body("<pathSet>config.template</pathSet>", 200, reply!("details.xml"))
@@ -100,13 +135,16 @@ fn said(vcenter: FakeEndpoint, text: &str) -> String {
 #[test]
 fn the_titles_are_the_lines_of_the_documentation() {
     let plan = Vsphere.plan(&input_of(spec())).unwrap();
-    let titles: Vec<&str> = plan.iter().map(|check| check.title.as_str()).collect();
+    let titles: Vec<&str> = plan.iter().filter(|check| !check.quiet).map(|check| check.title.as_str()).collect();
     let machine = ["Datastore validated", "Folder validated", "Resource pool validated"];
     let mut expected =
         vec!["Connected to server", "Authenticated to vSphere", "Datacenter validated", "Network validated"];
     expected.extend(machine.iter().chain(&machine).chain(&machine));
     expected.push("Control plane and Workload templates validated");
     assert_eq!(titles, expected);
+    let plan = Vsphere.plan(&input_of(spec())).unwrap();
+    let quiet: Vec<&str> = plan.iter().filter(|check| check.quiet).map(|check| check.id.as_str()).collect();
+    assert_eq!(quiet, ["certificate", "vcenter-version", "clock", "vsphere-user-privilege"]);
     let ids: std::collections::BTreeSet<&str> = plan.iter().map(|check| check.id.as_str()).collect();
     assert_eq!(ids.len(), plan.len());
 }
@@ -142,7 +180,7 @@ fn it_logs_in_once_asks_little_and_logs_out() {
     let sent = host.sent(VCENTER);
     let count = |text: &str| sent.iter().filter(|sent| sent.body.contains(text)).count();
     assert_eq!((count("<Login "), count("<Logout "), count("<RetrievePropertiesEx ")), (1, 1, 3));
-    assert!(sent.len() <= 17, "{} requests", sent.len());
+    assert_eq!(sent.len(), 12, "{:#?}", sent.iter().map(Sent::line).collect::<Vec<_>>());
     assert!(sent[1].body.contains("<password>p&lt;w&amp;d</password>"));
     assert!(sent.last().unwrap().body.contains("<Logout "));
     assert!(sent.iter().any(|sent| sent.line() == "DELETE /rest/com/vmware/cis/session"));
@@ -214,7 +252,7 @@ fn another_certificate_than_the_pinned_one_is_not_accepted() {
     let said = said(untrusted(), spec());
     assert!(said.starts_with("thumbprint-mismatch spec.thumbprint: The certificate of `vcenter.example.com` has the thumbprint 00:3C:0E, the spec says AA:BB:CC"), "{said}");
     let summary = run_on(untrusted(), spec()).0.summary();
-    assert_eq!(summary[..2], ["server: passed", "authentication: failed [thumbprint-mismatch]"]);
+    assert_eq!(summary[..2], ["server: passed", "certificate: failed [thumbprint-mismatch]"]);
 }
 
 #[test]
@@ -233,38 +271,28 @@ fn a_wrong_password_is_tried_once() {
         &fault("InvalidLogin", "Cannot complete login due to an incorrect user name or password."),
     );
     let (host, _) = run_on(refusing, spec());
-    assert_eq!(host.summary()[1], "authentication: failed [login-refused]");
-    assert_eq!(host.summary()[2..], rest_skipped(2));
+    assert_eq!(host.summary()[2], "authentication: failed [login-refused]");
+    assert_eq!(host.summary()[3..], rest_skipped(3));
     assert_eq!(host.sent(VCENTER).len(), 2);
-    assert!(host.outcomes[1].findings[0].remedy.contains("EKSA_VSPHERE_PASSWORD"));
+    assert!(host.outcomes[2].findings[0].remedy.contains("EKSA_VSPHERE_PASSWORD"));
 }
 
 #[test]
 fn missing_credentials_are_named_and_nothing_is_tried() {
     let mut host = FakeHost::new().secret(USERNAME, "admin").endpoint(VCENTER, vcenter());
     Vsphere.run(&input_of(spec()), &[], &mut host).unwrap();
-    assert_eq!(host.summary()[1], "authentication: failed [secret-missing]");
-    assert_eq!(host.outcomes[1].findings[0].message, "EKSA_VSPHERE_PASSWORD is not set or empty");
+    assert_eq!(host.summary()[2], "authentication: failed [secret-missing]");
+    assert_eq!(host.outcomes[2].findings[0].message, "EKSA_VSPHERE_PASSWORD is not set or empty");
     assert!(!host.sent(VCENTER).iter().any(|sent| sent.body.contains("<Login ")));
 }
 
 #[test]
 fn a_datacenter_that_is_not_there_ends_it_with_what_is_there() {
-    let datacenters = envelope(
-        "<RetrievePropertiesExResponse xmlns=\"urn:vim25\"><returnval><objects><obj type=\"Datacenter\">datacenter-1</obj>\
-         <propSet><name>name</name><val xsi:type=\"xsd:string\">Europe</val></propSet></objects></returnval></RetrievePropertiesExResponse>",
-    );
-    let other = vcenter()
-        .on_body(
-            "<inventoryPath>SDDC-Datacenter<",
-            200,
-            &envelope("<FindByInventoryPathResponse xmlns=\"urn:vim25\"></FindByInventoryPathResponse>"),
-        )
-        .on_body("<type>Datacenter</type><pathSet>", 200, &datacenters);
-    let (host, _) = run_on(other, spec());
-    assert_eq!(host.summary()[2], "datacenter: failed [datacenter-missing]");
-    assert_eq!(host.summary()[3..], rest_skipped(3));
-    assert_eq!(host.outcomes[2].findings[0].remedy, "Use one of `Europe`");
+    let elsewhere = reply!("inventory.xml").replace(">SDDC-Datacenter<", ">Europe<");
+    let (host, _) = run_on(vcenter().on_body("<type>StoragePod</type><pathSet>", 200, &elsewhere), spec());
+    assert_eq!(host.summary()[3], "datacenter: failed [datacenter-missing]");
+    assert_eq!(host.summary()[4..], rest_skipped(4));
+    assert_eq!(host.outcomes[3].findings[0].remedy, "Use one of `Europe`");
     assert!(host.sent(VCENTER).last().unwrap().body.contains("<Logout "), "no logout");
 }
 
@@ -330,13 +358,16 @@ fn tags_for_machines_have_to_exist() {
         |tag: &str| edit(spec(), &[("  folder: Workloads\n", &format!("  folder: Workloads\n  tags: ['{tag}']\n"))]);
     assert_eq!(not_passed(vcenter(), &tagged(TAG_OS)), Vec::<String>::new());
     let gone = not_passed(vcenter(), &tagged("urn:vmomi:InventoryServiceTag:gone:GLOBAL"));
-    assert_eq!(gone, ["templates: failed [tag-missing, tag-missing]"]);
+    assert_eq!(gone, ["tags: failed [tag-missing, tag-missing]"]);
 }
 
 #[test]
 fn a_rest_api_that_refuses_fails_the_templates_alone() {
-    let refusing =
-        vcenter().on("POST /api/session", 503, r#"{"messages":[{"default_message":"Service unavailable."}]}"#);
+    let refusing = vcenter().on(
+        "POST /rest/com/vmware/cis/session",
+        500,
+        r#"{"messages":[{"default_message":"Service unavailable."}]}"#,
+    );
     let (host, facts) = run_on(refusing, spec());
     let not_passed: Vec<String> = host.summary().into_iter().filter(|line| !line.ends_with(": passed")).collect();
     assert_eq!(not_passed, ["templates: failed [tags-unreadable]"]);
@@ -378,7 +409,7 @@ fn machines_get_at_least_the_disk_of_their_template() {
     let big = details("<capacityInKB>26214400</capacityInKB>", "<capacityInKB>41943040</capacityInKB>");
     let (host, facts) = run_on(big, spec());
     assert_eq!(facts["machines"]["prod-cp"]["diskGiB"], 40);
-    assert_eq!(host.summary().last().unwrap(), "templates: warned [disk-raised, disk-raised, disk-raised]");
+    assert!(host.summary().contains(&"templates: warned [disk-raised, disk-raised, disk-raised]".to_owned()));
 }
 
 #[test]
@@ -397,7 +428,7 @@ fn a_full_datastore_is_said_once() {
     let (host, _) = run_on(full, spec());
     let not_passed: Vec<String> = host.summary().into_iter().filter(|line| !line.ends_with(": passed")).collect();
     assert_eq!(not_passed, ["datastore:prod-cp: failed [datastore-full]"]);
-    let message = &host.outcomes[4].findings[0].message;
+    let message = &host.outcomes[5].findings[0].message;
     assert_eq!(
         message,
         "The machines of this spec need 225 GiB on the datastore `WorkloadDatastore`, 100 GiB are free"
@@ -465,6 +496,7 @@ fn a_new_vcenter_is_asked_over_its_new_api() {
     let attached =
         format!(r#"[{{"object_id":{{"type":"VirtualMachine","id":"vm-69"}},"tag_ids":["{TAG_OS}","{TAG_RELEASE}"]}}]"#);
     let new = vcenter()
+        .on("POST /rest/com/vmware/cis/session", 404, "")
         .on("POST /api/session", 201, "\"token\"")
         .on("DELETE /api/session", 204, "")
         .on("POST /api/cis/tagging/tag-association?action=list-attached-tags-on-objects", 200, &attached)
@@ -483,7 +515,7 @@ fn checks_can_be_left_out() {
     Vsphere.run(&input_of(spec()), &["templates".into(), "folder:prod-cp".into()], &mut host).unwrap();
     let summary = host.summary();
     assert!(summary.contains(&"folder:prod-cp: skipped (left out on request)".to_owned()), "{summary:?}");
-    assert_eq!(summary.last().unwrap(), "templates: skipped (left out on request)");
+    assert!(summary.contains(&"templates: skipped (left out on request)".to_owned()), "{summary:?}");
 }
 
 #[test]
@@ -508,4 +540,147 @@ fn a_session_that_can_not_be_ended_stops_nobody() {
     let (host, _) = run_on(stuck, spec());
     assert!(host.summary().iter().all(|line| line.ends_with(": passed")));
     assert_eq!(host.log.len(), 2);
+}
+
+#[test]
+fn every_missing_privilege_is_said_object_by_object() {
+    let roles = envelope(
+        "<RetrievePropertiesExResponse xmlns=\"urn:vim25\"><returnval><objects>\
+         <obj type=\"AuthorizationManager\">AuthorizationManager</obj><propSet><name>roleList</name>\
+         <val xsi:type=\"ArrayOfAuthorizationRole\"><AuthorizationRole><roleId>7</roleId><name>Builder</name></AuthorizationRole>\
+         </val></propSet></objects></returnval></RetrievePropertiesExResponse>",
+    );
+    let permissions = envelope(
+        "<RetrieveEntityPermissionsResponse xmlns=\"urn:vim25\"><returnval><entity type=\"Folder\">group-d1</entity>\
+         <principal>VSPHERE.LOCAL\\kedge</principal><group>false</group><roleId>7</roleId><propagate>true</propagate>\
+         </returnval></RetrieveEntityPermissionsResponse>",
+    );
+    let lacking = || {
+        vcenter()
+            .answering(|sent| granting(sent, &["Network.Assign", "Datastore.Browse", "Datastore.AllocateSpace"]))
+            .on_body("<pathSet>roleList</pathSet>", 200, &roles)
+            .on_body("<RetrieveEntityPermissions ", 200, &permissions)
+    };
+    let not_passed = not_passed(lacking(), spec());
+    assert_eq!(not_passed, ["vsphere-user-privilege: failed [privilege-missing, privilege-missing]"]);
+    let said = said(lacking(), spec());
+    assert!(said.contains("On `/SDDC-Datacenter/datastore/WorkloadDatastore` the user of EKSA_VSPHERE_USERNAME lacks 2 privileges: Datastore.AllocateSpace (disks of machines are made), Datastore.Browse"), "{said}");
+    assert!(said.contains("On `/SDDC-Datacenter/network/sddc-cgw-network-1` the user of EKSA_VSPHERE_USERNAME lacks a privilege: Network.Assign"), "{said}");
+    assert!(said.contains("Add them to the role that holds there: `Builder` of `VSPHERE.LOCAL\\kedge`"), "{said}");
+}
+
+#[test]
+fn privileges_that_can_not_be_read_are_a_warning() {
+    let closed = vcenter().on_body("<HasPrivilegeOnEntities ", 500, &fault("NoPermission", "denied"));
+    assert_eq!(not_passed(closed, spec()), ["vsphere-user-privilege: warned [privileges-unreadable]"]);
+}
+
+#[test]
+fn a_folder_is_made_later_and_its_parent_has_to_allow_it() {
+    let text = edit(spec(), &[("  folder: Workloads\n", "  folder: Workloads/new\n")]);
+    let (host, facts) = run_on(vcenter(), &text);
+    assert!(host.summary().iter().all(|line| line.ends_with(": passed")), "{:?}", host.summary());
+    assert_eq!(facts["machines"]["prod-cp"]["folder"], "/SDDC-Datacenter/vm/Workloads/new");
+    assert_eq!(facts["foldersToMake"], json!(["/SDDC-Datacenter/vm/Workloads/new"]));
+    let folder = host.outcomes.iter().find(|outcome| outcome.check == "folder:prod-cp").unwrap();
+    assert_eq!(folder.found, "/SDDC-Datacenter/vm/Workloads/new (the create makes it)");
+    let refused = vcenter().answering(|sent| granting(sent, &["Folder.Create"]));
+    assert_eq!(not_passed(refused, &text), ["vsphere-user-privilege: failed [privilege-missing]"]);
+    let refused = vcenter().answering(|sent| granting(sent, &["Folder.Create"]));
+    assert_eq!(not_passed(refused, spec()), Vec::<String>::new(), "nobody makes a folder that is there");
+}
+
+#[test]
+fn a_session_that_ends_midway_is_opened_again_once() {
+    let ended = std::rc::Rc::new(std::cell::Cell::new(1));
+    let (count, sessions) = (ended.clone(), ended);
+    let losing = vcenter().answering(move |sent| {
+        let lost = sent.body.contains("<pathSet>config.template</pathSet>") && sessions.replace(0) > 0;
+        lost.then(|| {
+            let body = fault("NotAuthenticated", "The session is not authenticated.").into_bytes();
+            Ok(Response { status: 500, headers: vec![], body })
+        })
+    });
+    let (host, _) = run_on(losing, spec());
+    assert_eq!(count.get(), 0);
+    assert!(host.summary().iter().all(|line| line.ends_with(": passed")), "{:?}", host.summary());
+    assert_eq!(host.sent(VCENTER).iter().filter(|sent| sent.body.contains("<Login ")).count(), 2);
+}
+
+#[test]
+fn a_connection_that_breaks_once_is_not_noticed() {
+    let (host, _) = run_on(vcenter(), spec());
+    for broken in 2..host.sent(VCENTER).len() {
+        let seen = std::cell::Cell::new(0);
+        let breaking = vcenter().answering(move |_| {
+            seen.set(seen.get() + 1);
+            (seen.get() == broken + 1).then(|| Err(EndpointError::Unreachable("broke off".into())))
+        });
+        let (host, _) = run_on(breaking, spec());
+        assert!(host.summary().iter().all(|line| line.ends_with(": passed")), "{broken}: {:?}", host.summary());
+    }
+}
+
+#[test]
+fn a_busy_vcenter_says_for_how_long() {
+    let busy = vcenter().answering(|sent| {
+        sent.body
+            .contains("<Login ")
+            .then(|| Ok(Response { status: 503, headers: vec![("Retry-After".into(), "20".into())], body: vec![] }))
+    });
+    let said = said(busy, spec());
+    assert!(
+        said.starts_with("vcenter-busy spec.server: The login failed: the vCenter has no time now, it asks for 20 s"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_version_that_controllers_do_not_know_is_refused() {
+    let version = |version: &str| {
+        let content = reply!("service-content.xml").replace("<version>8.0.2<", &format!("<version>{version}<"));
+        let found = not_passed(vcenter().on_body("<RetrieveServiceContent ", 200, &content), spec());
+        found.into_iter().filter(|line| !line.starts_with("clock")).collect::<Vec<_>>()
+    };
+    assert_eq!(version("6.5.0"), ["vcenter-version: failed [vcenter-too-old]"]);
+    assert_eq!(version("6.7.0"), ["vcenter-version: warned [vcenter-old]"]);
+    assert_eq!(version("7.0.3"), Vec::<String>::new());
+}
+
+#[test]
+fn an_insecure_connection_is_warned_of() {
+    let text = edit(spec(), &[("  insecure: false\n", "  insecure: true\n")]);
+    assert_eq!(not_passed(vcenter(), &text), ["certificate: warned [insecure]"]);
+}
+
+#[test]
+fn thousands_of_machines_are_not_read_for_one_name() {
+    let first = reply!("machines.xml").replace("<returnval>", "<returnval><token>9</token>");
+    let many = vcenter()
+        .on_body("<type>VirtualMachine</type><pathSet>name", 200, &first)
+        .on_body("<CancelRetrievePropertiesEx ", 200, &envelope("<CancelRetrievePropertiesExResponse xmlns=\"urn:vim25\"/>"))
+        .on_body("<FindChild ", 200, &envelope("<FindChildResponse xmlns=\"urn:vim25\"/>"))
+        .answering(|sent| {
+            let wanted = ["<FindChild ", ">group-53</entity>", "<name>ubuntu-2204-kube-v1-34</name>"];
+            wanted.iter().all(|part| sent.body.contains(part)).then(|| {
+                let body = envelope(
+                    "<FindChildResponse xmlns=\"urn:vim25\"><returnval type=\"VirtualMachine\">vm-69</returnval></FindChildResponse>",
+                );
+                Ok(Response { status: 200, headers: vec![], body: body.into_bytes() })
+            })
+        });
+    let (host, facts) = run_on(many, spec());
+    assert!(host.summary().iter().all(|line| line.ends_with(": passed")), "{:?}", host.summary());
+    assert_eq!(facts["machines"]["prod-etcd"]["template"], "/SDDC-Datacenter/vm/Templates/ubuntu-2204-kube-v1-34");
+    assert!(!host.sent(VCENTER).iter().any(|sent| sent.body.contains("<ContinueRetrievePropertiesEx ")));
+}
+
+#[test]
+fn clocks_that_differ_are_warned_of() {
+    let at = |time: &str| vcenter().answering(said_at(time));
+    assert_eq!(not_passed(at("Thu, 01 Jan 2026 00:00:59 GMT"), spec()), Vec::<String>::new());
+    assert_eq!(not_passed(at("Thu, 01 Jan 2026 00:10:00 GMT"), spec()), ["clock: warned [clock-skew]"]);
+    assert_eq!(not_passed(at("soon"), spec()), ["clock: skipped (the vCenter does not say what time it is)"]);
+    let late = said(at("Wed, 31 Dec 2025 23:00:00 GMT"), spec());
+    assert!(late.contains("The vCenter's clock is 3600 s behind this machine's"), "{late}");
 }

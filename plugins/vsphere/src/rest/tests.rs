@@ -5,6 +5,22 @@ use crate::describe::{PASSWORD, USERNAME, VCENTER};
 
 const TAG: &str = "urn:vmomi:InventoryServiceTag:5f2:GLOBAL";
 
+/// Logged in to a vCenter of a version.
+fn login<'e>(endpoint: &'e Endpoint, version: &str) -> Result<Rest<'e>, RestError> {
+    let rest = Rest::new(endpoint, version);
+    rest.opened(endpoint.send(&rest.login()))?;
+    Ok(rest)
+}
+
+fn attached(rest: &Rest<'_>) -> BTreeMap<String, Vec<String>> {
+    let asked = rest.attached(&[Reference::new("VirtualMachine", "vm-1")]);
+    Rest::read_attached(&rest.ask(&asked).unwrap()).unwrap()
+}
+
+fn name(rest: &Rest<'_>, tag: &str) -> Option<String> {
+    Rest::read_name(rest.ask(&rest.tag(tag))).unwrap()
+}
+
 fn host(server: FakeEndpoint) -> FakeHost {
     FakeHost::new().secret(USERNAME, "admin").secret(PASSWORD, "pw").endpoint(VCENTER, server)
 }
@@ -23,11 +39,10 @@ fn a_new_vcenter_is_asked_in_its_own_way() {
             .on("DELETE /api/session", 204, ""),
     );
     let endpoint = host.open(VCENTER).unwrap();
-    let tagging = Tagging::login(&endpoint, USERNAME, PASSWORD).unwrap();
-    let attached = tagging.attached(&[Reference::new("VirtualMachine", "vm-1")]).unwrap();
-    assert_eq!(attached["vm-1"], [TAG]);
-    assert_eq!(tagging.names(&attached["vm-1"]).unwrap()[TAG].as_deref(), Some("os:ubuntu"));
-    tagging.logout().unwrap();
+    let rest = login(&endpoint, "9.0.0").unwrap();
+    assert_eq!(attached(&rest)["vm-1"], [TAG]);
+    assert_eq!(name(&rest, TAG).as_deref(), Some("os:ubuntu"));
+    Rest::closed(endpoint.send(&rest.logout())).unwrap();
 
     let sent = host.sent(VCENTER);
     assert_eq!(sent[0].header("Authorization"), Some("Basic YWRtaW46cHc="));
@@ -49,11 +64,11 @@ fn an_old_vcenter_is_asked_the_old_way() {
             .on("DELETE /rest/com/vmware/cis/session", 200, ""),
     );
     let endpoint = host.open(VCENTER).unwrap();
-    let tagging = Tagging::login(&endpoint, USERNAME, PASSWORD).unwrap();
-    let names = tagging.names(&[TAG.into(), "gone/..".into()]).unwrap();
-    assert_eq!(names[TAG].as_deref(), Some("os:ubuntu"));
-    assert_eq!(names["gone/.."], None);
-    tagging.logout().unwrap();
+    let rest = login(&endpoint, "8.0.2").unwrap();
+    assert_eq!(name(&rest, TAG).as_deref(), Some("os:ubuntu"));
+    assert_eq!(name(&rest, "gone/.."), None);
+    Rest::closed(endpoint.send(&rest.logout())).unwrap();
+    assert_eq!(host.sent(VCENTER)[0].line(), "POST /rest/com/vmware/cis/session");
 }
 
 #[test]
@@ -64,7 +79,7 @@ fn a_refusal_says_what_the_server_said() {
         r#"{"messages":[{"default_message":"Authentication required."}]}"#,
     ));
     let endpoint = host.open(VCENTER).unwrap();
-    let error = Tagging::login(&endpoint, USERNAME, PASSWORD).unwrap_err();
+    let error = login(&endpoint, "9.0.0").unwrap_err();
     assert_eq!(error.to_string(), "the vCenter answered with HTTP status 401: Authentication required.");
 }
 
@@ -83,8 +98,36 @@ fn an_object_without_tags_has_none() {
                 .when(|sent| sent.path.ends_with("list-attached-tags-on-objects"), 200, answer),
         );
         let endpoint = host.open(VCENTER).unwrap();
-        let tagging = Tagging::login(&endpoint, USERNAME, PASSWORD).unwrap();
-        let attached = tagging.attached(&[Reference::new("VirtualMachine", "vm-1")]).unwrap();
-        assert!(attached.values().all(Vec::is_empty), "{answer}");
+        let rest = login(&endpoint, "9.0.0").unwrap();
+        assert!(attached(&rest).values().all(Vec::is_empty), "{answer}");
     }
+}
+
+#[test]
+fn a_session_that_ends_midway_is_opened_once_more() {
+    let lost = FakeEndpoint::new("vc").on("POST /rest/com/vmware/cis/session", 200, r#"{"value":"token"}"#).when(
+        |sent| sent.path.contains("/tagging/tag/"),
+        401,
+        "",
+    );
+    let mut host = host(lost);
+    let endpoint = host.open(VCENTER).unwrap();
+    let rest = login(&endpoint, "8.0.2").unwrap();
+    for _ in 0..2 {
+        let error = rest.ask(&rest.tag(TAG)).unwrap_err();
+        assert_eq!(error, RestError::Status(401, String::new()));
+    }
+    let logins = host.sent(VCENTER).iter().filter(|sent| sent.method == "POST").count();
+    assert_eq!(logins, 2, "a session that does not last is not opened for ever");
+}
+
+#[test]
+fn a_vcenter_without_time_says_for_how_long() {
+    let busy = FakeEndpoint::new("vc").answering(|_| {
+        Some(Ok(Response { status: 503, headers: vec![("Retry-After".into(), "30".into())], body: vec![] }))
+    });
+    let mut host = host(busy);
+    let endpoint = host.open(VCENTER).unwrap();
+    let error = login(&endpoint, "8.0.2").unwrap_err();
+    assert_eq!(error.to_string(), "the vCenter has no time now, it asks for 30 s");
 }

@@ -1,11 +1,15 @@
 //! One session with a vCenter.
 
-use kedge_sdk::prelude::*;
+use std::cell::RefCell;
 
-use super::envelope::{self, Wanted};
+use kedge_sdk::prelude::*;
+use kedge_sdk::{EndpointError, Response};
+
+use super::envelope::{self, Call, Walk, Wanted};
 use super::properties::{self, Found, Reference};
 use super::reply::{self, SoapError};
 use super::xml::Element;
+use crate::{clock, wire};
 
 /// What a vCenter says about itself before anybody is logged in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -14,6 +18,10 @@ pub(crate) struct About {
     pub(crate) full_name: String,
     /// `VirtualCenter`; an ESXi host says `HostAgent`.
     pub(crate) api_type: String,
+    /// `8.0.2`
+    pub(crate) version: String,
+    /// When it said so, by its own clock: seconds since 1970.
+    pub(crate) time: Option<i64>,
 }
 
 /// A client, not necessarily logged in. It knows where the services are.
@@ -26,13 +34,29 @@ pub(crate) struct Client<'e> {
     session_manager: Reference,
     property_collector: Reference,
     search_index: Reference,
-    view_manager: Reference,
+    pub(crate) authorization_manager: Reference,
+    pub(crate) license_manager: Reference,
+    session: RefCell<Session>,
+}
+
+/// Who is logged in, and how often.
+#[derive(Debug, Default)]
+struct Session {
+    /// The names of the two secrets.
+    username: String,
+    password: String,
+    /// Names the session to the vCenter. It does not open it: that is the cookie, which the host keeps.
+    key: String,
+    lost: bool,
 }
 
 impl<'e> Client<'e> {
     /// Asks who is there. No login is needed for that.
     pub(crate) fn connect(endpoint: &'e Endpoint) -> Result<Self, SoapError> {
-        let answer = reply::read(endpoint.send(&envelope::retrieve_service_content()), "RetrieveServiceContent")?;
+        let call = envelope::retrieve_service_content();
+        let sent = endpoint.send(&call.request);
+        let time = sent.as_ref().ok().and_then(|response| clock::http(response.header("Date")?));
+        let answer = reply::read(sent, call.method)?;
         let content = returned(&answer)?;
         let about = content.child("about").cloned().unwrap_or_default();
         let service = |name: &str| {
@@ -41,78 +65,177 @@ impl<'e> Client<'e> {
                 .and_then(Reference::read)
                 .ok_or_else(|| SoapError::Reply(format!("it offers no `{name}`")))
         };
+        let text = |name: &str| about.text_of(name).to_owned();
+        let about = About { full_name: text("fullName"), api_type: text("apiType"), version: text("version"), time };
+        // A host without a vCenter lacks some of these, and is told apart by its type.
+        let optional = |name: &str| service(name).unwrap_or_default();
         Ok(Self {
             endpoint,
-            about: About {
-                full_name: about.text_of("fullName").to_owned(),
-                api_type: about.text_of("apiType").to_owned(),
-            },
+            about,
             root_folder: service("rootFolder")?,
             session_manager: service("sessionManager")?,
             property_collector: service("propertyCollector")?,
-            search_index: service("searchIndex")?,
-            view_manager: service("viewManager")?,
+            search_index: optional("searchIndex"),
+            authorization_manager: optional("authorizationManager"),
+            license_manager: optional("licenseManager"),
+            session: RefCell::default(),
         })
     }
 
     /// Logs in with two secrets of the host.
     pub(crate) fn login(&self, username: &str, password: &str) -> Result<(), SoapError> {
-        let request = envelope::login(&self.session_manager, username, password);
-        reply::read(self.endpoint.send(&request), "Login").map(|_| ())
+        let call = envelope::login(&self.session_manager, username, password);
+        // Once: a password that is tried over and over locks its user out.
+        let answer = reply::read(self.endpoint.send(&call.request), call.method)?;
+        let key = answer.child("returnval").map_or("", |session| session.text_of("key")).to_owned();
+        let mut session = self.session.borrow_mut();
+        *session = Session { username: username.into(), password: password.into(), key, lost: session.lost };
+        Ok(())
     }
 
-    /// Ends the session; views and collectors go with it.
-    pub(crate) fn logout(&self) -> Result<(), SoapError> {
-        let request = envelope::logout(&self.session_manager);
-        reply::read(self.endpoint.send(&request), "Logout").map(|_| ())
+    /// What ends the session; what it holds open goes with it.
+    pub(crate) fn logout(&self) -> Call {
+        envelope::logout(&self.session_manager)
+    }
+
+    /// Reads the answer to that.
+    pub(crate) fn ended(sent: Result<Response, EndpointError>, call: &Call) -> Result<(), SoapError> {
+        match reply::read(sent, call.method) {
+            // Nobody is logged in any more: that is all that was wanted.
+            Err(SoapError::Fault(fault)) if fault.kind == "NotAuthenticated" => Ok(()),
+            answer => answer.map(|_| ()),
+        }
+    }
+
+    /// The question for everything of some types below an object, at most so many objects at once.
+    pub(crate) fn walk(&self, from: &Reference, walk: Walk, wanted: Wanted<'_>, most: usize) -> Call {
+        envelope::walk(&self.property_collector, from, walk, wanted, most)
+    }
+
+    /// The question for properties of some objects.
+    pub(crate) fn properties(&self, objects: &[Reference], wanted: Wanted<'_>) -> Call {
+        envelope::retrieve_properties(&self.property_collector, objects, wanted)
+    }
+
+    /// The question which of some privileges the user has on some objects.
+    pub(crate) fn has_privileges(&self, objects: &[Reference], privileges: &[&str]) -> Call {
+        let session = self.session.borrow();
+        envelope::has_privileges(&self.authorization_manager, objects, &session.key, privileges)
+    }
+
+    /// The question for the permissions that hold on an object.
+    pub(crate) fn permissions(&self, object: &Reference) -> Call {
+        envelope::entity_permissions(&self.authorization_manager, object)
+    }
+
+    /// What makes a role.
+    pub(crate) fn add_role(&self, name: &str, privileges: &[&str]) -> Call {
+        envelope::add_role(&self.authorization_manager, name, privileges)
+    }
+
+    /// What gives a role its privileges.
+    pub(crate) fn update_role(&self, id: &str, name: &str, privileges: &[&str]) -> Call {
+        envelope::update_role(&self.authorization_manager, id, name, privileges)
+    }
+
+    /// What gives a group a role on an object.
+    pub(crate) fn permit(&self, object: &Reference, group: &str, role: &str, propagate: bool) -> Call {
+        envelope::permit(&self.authorization_manager, object, group, role, propagate)
+    }
+
+    /// What makes a folder.
+    pub(crate) fn create_folder(parent: &Reference, name: &str) -> Call {
+        envelope::create_folder(parent, name)
+    }
+
+    /// What makes a snapshot, as a task.
+    pub(crate) fn create_snapshot(machine: &Reference, name: &str) -> Call {
+        envelope::create_snapshot(machine, name)
+    }
+
+    /// What makes a template of a virtual machine.
+    pub(crate) fn mark_as_template(machine: &Reference) -> Call {
+        envelope::mark_as_template(machine)
+    }
+
+    /// What gives a disk another size, as a task.
+    pub(crate) fn resize_disk(machine: &Reference, disk: &Element, kib: i64) -> Call {
+        envelope::resize_disk(machine, disk, kib)
+    }
+
+    /// Changes something: asked once, because nobody knows what came of a change whose answer got lost.
+    pub(crate) fn change(&self, call: &Call) -> Result<Element, SoapError> {
+        reply::read(self.endpoint.send(&call.request), call.method)
+    }
+
+    /// Asks.
+    pub(crate) fn ask(&self, call: &Call) -> Result<Element, SoapError> {
+        self.read(wire::ask(self.endpoint, &call.request), call)
+    }
+
+    /// Reads what came back for a call. A session that ended midway is opened again, once, and the call repeated.
+    pub(crate) fn read(&self, sent: Result<Response, EndpointError>, call: &Call) -> Result<Element, SoapError> {
+        let answer = reply::read(sent, call.method);
+        let lost = match &answer {
+            Err(SoapError::Fault(fault)) => fault.kind == "NotAuthenticated",
+            // Some servers answer a retrieval without a session by saying of each property that it is missing.
+            Ok(answer) => properties::lacks_session(answer),
+            Err(_) => false,
+        };
+        let (username, password) = {
+            let mut session = self.session.borrow_mut();
+            if !lost || session.lost || session.username.is_empty() {
+                return answer;
+            }
+            session.lost = true;
+            (session.username.clone(), session.password.clone())
+        };
+        self.login(&username, &password)?;
+        reply::read(wire::ask(self.endpoint, &call.request), call.method)
     }
 
     /// The objects at some paths of the inventory, in their order; none where a path leads nowhere.
     pub(crate) fn find(&self, paths: &[&str]) -> Vec<Result<Option<Reference>, SoapError>> {
-        let requests: Vec<Request> =
+        let calls: Vec<Call> =
             paths.iter().map(|path| envelope::find_by_inventory_path(&self.search_index, path)).collect();
-        self.endpoint
-            .send_all(&requests)
-            .into_iter()
-            .map(|sent| {
-                let answer = reply::read(sent, "FindByInventoryPath")?;
-                Ok(answer.child("returnval").and_then(Reference::read))
-            })
-            .collect()
+        self.references(&calls)
     }
 
-    /// Everything of some types below an object, with some properties each.
-    pub(crate) fn below(&self, container: &Reference, wanted: Wanted<'_>) -> Result<Vec<Found>, SoapError> {
-        let types: Vec<&str> = wanted.iter().map(|(kind, _)| *kind).collect();
-        let create = envelope::create_container_view(&self.view_manager, container, &types);
-        let answer = reply::read(self.endpoint.send(&create), "CreateContainerView")?;
-        let view = answer
-            .child("returnval")
-            .and_then(Reference::read)
-            .ok_or_else(|| SoapError::Reply("it made no view".into()))?;
-        self.collect(&envelope::retrieve_properties_of_view(&self.property_collector, &view, wanted))
+    /// The objects of some names in some folders, in their order.
+    pub(crate) fn children(&self, wanted: &[(&Reference, &str)]) -> Vec<Result<Option<Reference>, SoapError>> {
+        let calls: Vec<Call> =
+            wanted.iter().map(|(parent, name)| envelope::find_child(&self.search_index, parent, name)).collect();
+        self.references(&calls)
     }
 
-    /// Properties of some objects.
-    pub(crate) fn properties(&self, objects: &[Reference], wanted: Wanted<'_>) -> Result<Vec<Found>, SoapError> {
-        if objects.is_empty() {
-            return Ok(vec![]);
-        }
-        self.collect(&envelope::retrieve_properties(&self.property_collector, objects, wanted))
+    fn references(&self, calls: &[Call]) -> Vec<Result<Option<Reference>, SoapError>> {
+        let requests: Vec<Request> = calls.iter().map(|call| call.request.clone()).collect();
+        let sent = wire::ask_all(self.endpoint, &requests);
+        let answers = sent.into_iter().zip(calls).map(|(sent, call)| self.read(sent, call));
+        answers.map(|answer| Ok(answer?.child("returnval").and_then(Reference::read))).collect()
     }
 
-    /// All pages of a retrieval.
-    fn collect(&self, request: &Request) -> Result<Vec<Found>, SoapError> {
-        let answer = reply::read(self.endpoint.send(request), "RetrievePropertiesEx")?;
-        let (mut objects, mut token) = properties::read(&answer);
+    /// The first page of a retrieval, and the token for the rest.
+    pub(crate) fn page(answer: &Element) -> (Vec<Found>, Option<String>) {
+        properties::read(answer)
+    }
+
+    /// All pages of a retrieval whose first one is there.
+    pub(crate) fn all_pages(&self, first: &Element) -> Result<Vec<Found>, SoapError> {
+        let (mut objects, mut token) = properties::read(first);
         while let Some(more) = token {
-            let request = envelope::continue_retrieve(&self.property_collector, &more);
-            let answer = reply::read(self.endpoint.send(&request), "ContinueRetrievePropertiesEx")?;
+            let answer = self.ask(&envelope::continue_retrieve(&self.property_collector, &more))?;
             let (page, next) = properties::read(&answer);
             objects.extend(page);
             token = next;
         }
         Ok(objects)
+    }
+
+    /// Gives up the pages that are left.
+    pub(crate) fn forget_pages(&self, token: &str) {
+        // It makes room on the server; nothing depends on it.
+        let _ = self.ask(&envelope::cancel_retrieve(&self.property_collector, token));
     }
 }
 

@@ -3,57 +3,61 @@
 use kedge_sdk::prelude::*;
 
 use super::properties::Reference;
-use super::xml::escaped;
+use super::xml::{Element, escaped};
 
 const OPEN: &str = r#"<?xml version="1.0" encoding="UTF-8"?><soapenv:Envelope xmlns:soapenv="http://schemas.xmlsoap.org/soap/envelope/" xmlns:xsd="http://www.w3.org/2001/XMLSchema" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><soapenv:Body>"#;
 const CLOSE: &str = "</soapenv:Body></soapenv:Envelope>";
 /// The version of the API that requests are written for. Later servers answer it, and so does 7.0, the oldest in use.
 const ACTION: &str = "urn:vim25/7.0";
 
+/// A method call: what is sent, and the method whose answer comes back.
+#[derive(Debug, Clone)]
+pub(crate) struct Call {
+    pub(super) method: &'static str,
+    pub(crate) request: Request,
+}
+
 fn empty() -> Request {
     Request::post("/sdk").header("Content-Type", "text/xml; charset=utf-8").header("SOAPAction", ACTION)
 }
 
-fn call(method: &str, this: &Reference, arguments: &str) -> Request {
-    empty().text(format!("{OPEN}{}{CLOSE}", element(method, this, arguments)))
+fn call(method: &'static str, this: &Reference, arguments: &str) -> Call {
+    let element = format!("<{method} xmlns=\"urn:vim25\">{}{arguments}</{method}>", this.as_element("_this"));
+    Call { method, request: empty().text(format!("{OPEN}{element}{CLOSE}")) }
 }
 
-fn element(method: &str, this: &Reference, arguments: &str) -> String {
-    format!("<{method} xmlns=\"urn:vim25\">{}{arguments}</{method}>", this.as_element("_this"))
-}
-
-pub(super) fn retrieve_service_content() -> Request {
+pub(super) fn retrieve_service_content() -> Call {
     call("RetrieveServiceContent", &Reference::new("ServiceInstance", "ServiceInstance"), "")
 }
 
 /// The only request with secrets in it: the host puts them in, escaped for XML.
-pub(super) fn login(session_manager: &Reference, username: &str, password: &str) -> Request {
+pub(super) fn login(session_manager: &Reference, username: &str, password: &str) -> Call {
     let open = format!("{OPEN}<Login xmlns=\"urn:vim25\">{}<userName>", session_manager.as_element("_this"));
-    empty()
+    let request = empty()
         .text(open)
         .secret(username, Encoding::Xml)
         .text("</userName><password>")
         .secret(password, Encoding::Xml)
-        .text(format!("</password></Login>{CLOSE}"))
+        .text(format!("</password></Login>{CLOSE}"));
+    Call { method: "Login", request }
 }
 
-pub(super) fn logout(session_manager: &Reference) -> Request {
+pub(super) fn logout(session_manager: &Reference) -> Call {
     call("Logout", session_manager, "")
 }
 
-pub(super) fn find_by_inventory_path(search_index: &Reference, path: &str) -> Request {
+pub(super) fn find_by_inventory_path(search_index: &Reference, path: &str) -> Call {
     let arguments = format!("<inventoryPath>{}</inventoryPath>", escaped(path.trim_start_matches('/')));
     call("FindByInventoryPath", search_index, &arguments)
 }
 
-pub(super) fn create_container_view(manager: &Reference, container: &Reference, types: &[&str]) -> Request {
-    let types: String = types.iter().flat_map(|kind| ["<type>", kind, "</type>"]).collect();
-    let arguments = format!("{}{types}<recursive>true</recursive>", container.as_element("container"));
-    call("CreateContainerView", manager, &arguments)
+pub(super) fn find_child(search_index: &Reference, parent: &Reference, name: &str) -> Call {
+    let arguments = format!("{}<name>{}</name>", parent.as_element("entity"), escaped(name));
+    call("FindChild", search_index, &arguments)
 }
 
 /// The properties of some objects: by type, which ones.
-pub(super) type Wanted<'w> = &'w [(&'w str, &'w [&'w str])];
+pub(crate) type Wanted<'w> = &'w [(&'w str, &'w [&'w str])];
 
 fn property_sets(wanted: Wanted<'_>) -> String {
     let set = |(kind, paths): &(&str, &[&str])| {
@@ -63,17 +67,59 @@ fn property_sets(wanted: Wanted<'_>) -> String {
     wanted.iter().map(set).collect()
 }
 
-pub(super) fn retrieve_properties_of_view(collector: &Reference, view: &Reference, wanted: Wanted<'_>) -> Request {
+/// A way from objects of a type, along a property, and the ways that go on from there.
+type Way<'w> = (&'w str, &'w str, &'w str, &'w [&'w str]);
+
+/// Down from a folder or a datacenter to everything but what belongs to single hosts and machines. Types stand for
+/// their subtypes: a cluster is a `ComputeResource`, a vApp a `ResourcePool`, a datastore cluster a `Folder`.
+const INVENTORY: &[Way<'_>] = &[
+    ("folder", "Folder", "childEntity", &["folder", "machines", "hosts", "networks", "datastores", "pools", "pool"]),
+    ("machines", "Datacenter", "vmFolder", &["folder"]),
+    ("hosts", "Datacenter", "hostFolder", &["folder"]),
+    ("networks", "Datacenter", "networkFolder", &["folder"]),
+    ("datastores", "Datacenter", "datastoreFolder", &["folder"]),
+    ("pools", "ComputeResource", "resourcePool", &["pool"]),
+    ("pool", "ResourcePool", "resourcePool", &["pool"]),
+];
+/// The same for virtual machines alone.
+const MACHINES: &[Way<'_>] =
+    &[("folder", "Folder", "childEntity", &["folder"]), ("machines", "Datacenter", "vmFolder", &["folder"])];
+
+/// Which objects a walk down the inventory is to find.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Walk {
+    Inventory,
+    Machines,
+}
+
+fn ways(walk: Walk) -> String {
+    let ways = match walk {
+        Walk::Inventory => INVENTORY,
+        Walk::Machines => MACHINES,
+    };
+    let way = |(name, kind, path, next): &Way<'_>| {
+        let next: String = next.iter().flat_map(|name| ["<selectSet><name>", name, "</name></selectSet>"]).collect();
+        format!(
+            "<selectSet xsi:type=\"TraversalSpec\"><name>{name}</name><type>{kind}</type><path>{path}</path>\
+             <skip>false</skip>{next}</selectSet>"
+        )
+    };
+    ways.iter().map(way).collect()
+}
+
+/// Properties of everything below an object, `most` objects at a time; 0 leaves that to the server.
+pub(super) fn walk(collector: &Reference, from: &Reference, walk: Walk, wanted: Wanted<'_>, most: usize) -> Call {
+    let most = if most == 0 { String::new() } else { format!("<maxObjects>{most}</maxObjects>") };
     let arguments = format!(
-        "<specSet>{}<objectSet>{}<skip>true</skip><selectSet xsi:type=\"TraversalSpec\"><name>view</name>\
-         <type>ContainerView</type><path>view</path><skip>false</skip></selectSet></objectSet></specSet><options/>",
+        "<specSet>{}<objectSet>{}<skip>true</skip>{}</objectSet></specSet><options>{most}</options>",
         property_sets(wanted),
-        view.as_element("obj"),
+        from.as_element("obj"),
+        ways(walk),
     );
     call("RetrievePropertiesEx", collector, &arguments)
 }
 
-pub(super) fn retrieve_properties(collector: &Reference, objects: &[Reference], wanted: Wanted<'_>) -> Request {
+pub(super) fn retrieve_properties(collector: &Reference, objects: &[Reference], wanted: Wanted<'_>) -> Call {
     let objects: String = objects
         .iter()
         .flat_map(|object| ["<objectSet>".to_owned(), object.as_element("obj"), "</objectSet>".to_owned()])
@@ -82,19 +128,96 @@ pub(super) fn retrieve_properties(collector: &Reference, objects: &[Reference], 
     call("RetrievePropertiesEx", collector, &arguments)
 }
 
-pub(super) fn continue_retrieve(collector: &Reference, token: &str) -> Request {
+pub(super) fn continue_retrieve(collector: &Reference, token: &str) -> Call {
     call("ContinueRetrievePropertiesEx", collector, &format!("<token>{}</token>", escaped(token)))
+}
+
+pub(super) fn cancel_retrieve(collector: &Reference, token: &str) -> Call {
+    call("CancelRetrievePropertiesEx", collector, &format!("<token>{}</token>", escaped(token)))
+}
+
+/// Which of some privileges the user of a session has on some objects.
+pub(super) fn has_privileges(manager: &Reference, objects: &[Reference], session: &str, privileges: &[&str]) -> Call {
+    let objects: String = objects.iter().map(|object| object.as_element("entity")).collect();
+    let privileges: String = privileges.iter().flat_map(|id| ["<privId>", id, "</privId>"]).collect();
+    let arguments = format!("{objects}<sessionId>{}</sessionId>{privileges}", escaped(session));
+    call("HasPrivilegeOnEntities", manager, &arguments)
+}
+
+/// The permissions that hold on an object, those of the objects above it included.
+pub(super) fn entity_permissions(manager: &Reference, object: &Reference) -> Call {
+    let arguments = format!("{}<inherited>true</inherited>", object.as_element("entity"));
+    call("RetrieveEntityPermissions", manager, &arguments)
+}
+
+fn privilege_ids(privileges: &[&str]) -> String {
+    privileges.iter().flat_map(|id| ["<privIds>", id, "</privIds>"]).collect()
+}
+
+pub(super) fn add_role(manager: &Reference, name: &str, privileges: &[&str]) -> Call {
+    let arguments = format!("<name>{}</name>{}", escaped(name), privilege_ids(privileges));
+    call("AddAuthorizationRole", manager, &arguments)
+}
+
+pub(super) fn update_role(manager: &Reference, id: &str, name: &str, privileges: &[&str]) -> Call {
+    let (id, name) = (escaped(id), escaped(name));
+    let arguments = format!("<roleId>{id}</roleId><newName>{name}</newName>{}", privilege_ids(privileges));
+    call("UpdateAuthorizationRole", manager, &arguments)
+}
+
+/// Gives a group a role on an object, in place of the one that it may have there.
+pub(super) fn permit(manager: &Reference, object: &Reference, group: &str, role: &str, propagate: bool) -> Call {
+    let arguments = format!(
+        "{}<permission><principal>{}</principal><group>true</group><roleId>{}</roleId><propagate>{propagate}</propagate>\
+         </permission>",
+        object.as_element("entity"),
+        escaped(group),
+        escaped(role),
+    );
+    call("SetEntityPermissions", manager, &arguments)
+}
+
+pub(super) fn create_folder(parent: &Reference, name: &str) -> Call {
+    call("CreateFolder", parent, &format!("<name>{}</name>", escaped(name)))
+}
+
+pub(super) fn create_snapshot(machine: &Reference, name: &str) -> Call {
+    let arguments = format!("<name>{}</name><memory>false</memory><quiesce>false</quiesce>", escaped(name));
+    call("CreateSnapshot_Task", machine, &arguments)
+}
+
+pub(super) fn mark_as_template(machine: &Reference) -> Call {
+    call("MarkAsTemplate", machine, "")
+}
+
+/// Gives a disk, as the vCenter describes it, another size.
+pub(super) fn resize_disk(machine: &Reference, disk: &Element, kib: i64) -> Call {
+    let text = |name: &str| escaped(disk.text_of(name));
+    let backing = disk.child("backing").cloned().unwrap_or_default();
+    let part = |name: &str| escaped(backing.text_of(name));
+    let arguments = format!(
+        "<spec><deviceChange><operation>edit</operation><device xsi:type=\"VirtualDisk\"><key>{}</key>\
+         <backing xsi:type=\"{}\"><fileName>{}</fileName><diskMode>{}</diskMode></backing>\
+         <controllerKey>{}</controllerKey><unitNumber>{}</unitNumber><capacityInKB>{kib}</capacityInKB></device>\
+         </deviceChange></spec>",
+        text("key"),
+        escaped(&backing.kind),
+        part("fileName"),
+        part("diskMode"),
+        text("controllerKey"),
+        text("unitNumber"),
+    );
+    call("ReconfigVM_Task", machine, &arguments)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::xml::Element;
     use super::*;
 
     #[test]
     fn the_password_is_a_reference() {
         let request = login(&Reference::new("SessionManager", "SessionManager"), "username", "password");
-        let preview = request.body_preview();
+        let preview = request.request.body_preview();
         assert!(preview.contains("<userName>${kedge.secret/username|xml}</userName>"), "{preview}");
         assert!(preview.contains("<password>${kedge.secret/password|xml}</password>"), "{preview}");
         assert!(Element::parse(&preview).is_ok());
@@ -103,7 +226,7 @@ mod tests {
     #[test]
     fn names_of_the_spec_are_escaped() {
         let index = Reference::new("SearchIndex", "SearchIndex");
-        let preview = find_by_inventory_path(&index, "/R&D <1>/vm/a").body_preview();
+        let preview = find_by_inventory_path(&index, "/R&D <1>/vm/a").request.body_preview();
         assert!(preview.contains("<inventoryPath>R&amp;D &lt;1&gt;/vm/a</inventoryPath>"), "{preview}");
     }
 
@@ -113,12 +236,16 @@ mod tests {
         for request in [
             retrieve_service_content(),
             logout(&reference),
-            create_container_view(&reference, &reference, &["Folder", "Datastore"]),
-            retrieve_properties_of_view(&reference, &reference, &[("Folder", &["name", "parent"])]),
+            walk(&reference, &reference, Walk::Inventory, &[("Folder", &["name", "parent"])], 100),
+            walk(&reference, &reference, Walk::Machines, &[("VirtualMachine", &["name"])], 0),
+            find_child(&reference, &reference, "a<b"),
+            has_privileges(&reference, std::slice::from_ref(&reference), "52<", &["Network.Assign"]),
+            entity_permissions(&reference, &reference),
+            cancel_retrieve(&reference, "a<b"),
             retrieve_properties(&reference, std::slice::from_ref(&reference), &[("Datastore", &["summary.freeSpace"])]),
             continue_retrieve(&reference, "a<b"),
         ] {
-            let envelope = Element::parse(&request.body_preview()).unwrap();
+            let envelope = Element::parse(&request.request.body_preview()).unwrap();
             assert_eq!(envelope.name, "Envelope");
             assert_eq!(envelope.children[0].children[0].namespace, "urn:vim25");
         }

@@ -6,8 +6,10 @@
 pub(crate) mod client;
 mod envelope;
 mod properties;
-mod reply;
-mod xml;
+pub(crate) mod reply;
+pub(crate) mod xml;
 
+pub(crate) use envelope::{Call, Walk};
 pub(crate) use properties::{Found, Reference};
 pub(crate) use reply::SoapError;
+pub(crate) use xml::Element;

@@ -23,7 +23,7 @@ impl Reference {
     }
 
     /// As an element of a request.
-    pub(super) fn as_element(&self, name: &str) -> String {
+    pub(crate) fn as_element(&self, name: &str) -> String {
         format!("<{name} type=\"{}\">{}</{name}>", escaped(&self.kind), escaped(&self.id))
     }
 }
@@ -67,6 +67,17 @@ pub(super) fn read(answer: &Element) -> (Vec<Found>, Option<String>) {
     (result.all("objects").filter_map(object).collect(), token)
 }
 
+/// Whether a retrieval says of its properties that nobody is logged in.
+pub(super) fn lacks_session(answer: &Element) -> bool {
+    let objects = answer.child("returnval").into_iter().flat_map(|result| result.all("objects"));
+    objects.flat_map(|object| object.all("missingSet")).any(|missing| why(missing) == "NotAuthenticated")
+}
+
+/// The fault's type of a missing property.
+fn why(missing: &Element) -> &str {
+    missing.child("fault").and_then(|fault| fault.child("fault")).map_or("", |fault| fault.kind.as_str())
+}
+
 fn object(element: &Element) -> Option<Found> {
     let reference = element.child("obj").and_then(Reference::read)?;
     let mut found = Found { reference, ..Found::default() };
@@ -76,8 +87,7 @@ fn object(element: &Element) -> Option<Found> {
         }
     }
     for missing in element.all("missingSet") {
-        let why = missing.child("fault").and_then(|fault| fault.child("fault")).map_or("", |fault| fault.kind.as_str());
-        found.missing.insert(missing.text_of("path").to_owned(), why.to_owned());
+        found.missing.insert(missing.text_of("path").to_owned(), why(missing).to_owned());
     }
     Some(found)
 }

@@ -7,6 +7,7 @@ use kedge_sdk::prelude::*;
 use kedge_sdk::{EndpointError, Response};
 
 use super::xml::Element;
+use crate::wire;
 
 const ENVELOPE: &str = "http://schemas.xmlsoap.org/soap/envelope/";
 const VIM: &str = "urn:vim25";
@@ -26,6 +27,8 @@ pub(crate) enum SoapError {
     Endpoint(EndpointError),
     /// The server refused.
     Fault(Fault),
+    /// It has no time now; how many seconds it asks for, as it says it, empty if it does not.
+    Busy(String),
     /// What came back is no reply of the vSphere API.
     Reply(String),
 }
@@ -36,6 +39,8 @@ impl fmt::Display for SoapError {
             Self::Endpoint(error) => f.write_str(&explain(error)),
             Self::Fault(fault) if fault.message.is_empty() => write!(f, "the vCenter answered {}", fault.kind),
             Self::Fault(fault) => write!(f, "the vCenter answered {}: {}", fault.kind, fault.message),
+            Self::Busy(seconds) if seconds.is_empty() => f.write_str("the vCenter has no time now"),
+            Self::Busy(seconds) => write!(f, "the vCenter has no time now, it asks for {seconds} s"),
             Self::Reply(why) => write!(f, "the answer is none of a vCenter: {why}"),
         }
     }
@@ -43,9 +48,21 @@ impl fmt::Display for SoapError {
 
 /// The element inside of the body that answers a method.
 pub(super) fn read(sent: Result<Response, EndpointError>, method: &str) -> Result<Element, SoapError> {
+    read_in(sent, method, VIM)
+}
+
+/// The same for another interface of the vCenter, by the namespace of its methods.
+pub(crate) fn read_in(
+    sent: Result<Response, EndpointError>,
+    method: &str,
+    namespace: &str,
+) -> Result<Element, SoapError> {
     let response = sent.map_err(SoapError::Endpoint)?;
     let status = response.status;
     let unreadable = |why: &str| SoapError::Reply(format!("{why} (HTTP status {status})"));
+    if let Some(seconds) = wire::retry_after(&response) {
+        return Err(SoapError::Busy(seconds));
+    }
     // A fault comes with status 500; anything else that is no success comes from something before the vCenter.
     if !response.is_success() && status != 500 {
         return Err(unreadable("it is no SOAP"));
@@ -63,7 +80,7 @@ pub(super) fn read(sent: Result<Response, EndpointError>, method: &str) -> Resul
     if answer.name == "Fault" && answer.namespace == ENVELOPE {
         return Err(SoapError::Fault(fault(&answer)));
     }
-    if answer.name != format!("{method}Response") || answer.namespace != VIM {
+    if answer.name != format!("{method}Response") || answer.namespace != namespace {
         return Err(unreadable(&format!("it answers `{}`, not `{method}`", answer.name)));
     }
     Ok(answer)
@@ -90,6 +107,7 @@ impl SoapError {
             }
             Self::Fault(_) => ("vcenter-fault", "Look at the vCenter's events, then run the command again"),
             Self::Endpoint(_) => ("vcenter-no-answer", "Check that the vCenter is up and can be reached from here"),
+            Self::Busy(_) => ("vcenter-busy", "Run the command again when the vCenter has started or its load is gone"),
             Self::Reply(_) => ("vcenter-reply", "Check that `spec.server` names a vCenter"),
         };
         Finding::error(code, format!("{doing} failed: {self}")).at(datacenter.clone(), "spec.server").remedy(remedy)

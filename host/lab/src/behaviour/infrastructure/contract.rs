@@ -85,6 +85,15 @@ impl Definition {
         conditions::set(this, &Condition::yes("Ready", "Ready"));
     }
 
+    /// Says that an object can't be provisioned, which somebody has to do something about.
+    pub(crate) fn fails(&self, this: &mut Value, reason: &str, message: &str) {
+        if let Some(first) = self.conditions.first() {
+            conditions::set_old_error(this, first, reason, message);
+        }
+        conditions::set_old_error(this, "Ready", reason, message);
+        conditions::set(this, &Condition::no("Ready", reason, message));
+    }
+
     /// Says why an object is not provisioned yet.
     pub(crate) fn waits(&self, this: &mut Value, reason: &str, message: &str) {
         if let Some(first) = self.conditions.first() {

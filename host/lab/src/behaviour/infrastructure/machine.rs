@@ -111,6 +111,13 @@ fn find(
         waits("WaitingForBootstrapData", "the machine has no bootstrap data yet");
         return Err(After::Settled);
     }
+    let (kind_of_machine, group) = role(machine);
+    if context.world.faults().machine_failing(kind_of_machine.word(), group.as_deref()) {
+        context.objects.change_this(this, |this| {
+            definition.fails(this, "ProvisioningFailed", "the infrastructure refuses to make the machine");
+        });
+        return Err(After::Settled);
+    }
     let slowness = context.world.faults().machine_slowness();
     if machines.by_name(object::name(cluster), object::name(this)).is_none()
         && let Some(wait) = context.left(this, "provision", PROVISION * slowness)
@@ -118,12 +125,11 @@ fn find(
         waits("Provisioning", "the machine is being made");
         return Err(After::Wait(wait));
     }
-    let (role, _) = role(machine);
     Ok(machines.make(
         definition.provider_name(),
         object::name(cluster),
         object::name(this),
-        role,
+        kind_of_machine,
         &definition.kind.kind,
     ))
 }

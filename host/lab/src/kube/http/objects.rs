@@ -61,6 +61,10 @@ impl Api {
                 let paths = version.scale.clone().ok_or_else(ApiError::no_such_resource)?;
                 return self.scale(asked, resource, &place, &target.version, &paths);
             }
+            Some("log") if resource.is("", "pods") && asked.method == Method::GET => {
+                self.store.find(resource, &place).ok_or_else(|| ApiError::not_found(&resource.key, name))?;
+                return Ok(respond::text("The lab simulates this container: it runs nothing and writes nothing.\n"));
+            }
             Some("finalize") if resource.is("", "namespaces") => false,
             Some("token") if resource.is("", "serviceaccounts") => {
                 return self.token_request(asked, resource, &place);

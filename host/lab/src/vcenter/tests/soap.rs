@@ -301,3 +301,30 @@ async fn sessions_can_be_listed_and_ended() {
     assert_eq!(second.fault(CURRENT_TIME).await, "NotAuthenticated");
     vcenter.stop().await;
 }
+
+#[tokio::test]
+async fn a_folder_is_made_once_and_licences_are_shown() {
+    let vcenter = start().await;
+    let client = Client::logged_in(&vcenter).await;
+    let make = |name: &str| {
+        format!(
+            "<CreateFolder xmlns=\"urn:vim25\"><_this type=\"Folder\">group-d1</_this><name>{name}</name></CreateFolder>"
+        )
+    };
+    let folder = client.ok(&make("new")).await;
+    assert_eq!(folder.child("returnval").unwrap().kind.as_deref(), Some("Folder"));
+    assert_eq!(client.fault(&make("new")).await, "DuplicateName");
+    assert_eq!(client.fault(&make("SDDC-Datacenter")).await, "DuplicateName");
+    assert_eq!(client.fault(&make("")).await, "InvalidArgument");
+
+    let licences = client.properties(&manager("LicenseManager"), &["licenses"]).await["licenses"].clone();
+    let licence = licences.child("LicenseManagerLicenseInfo").unwrap();
+    assert_eq!(licence.text_of("editionKey"), "eval");
+    let features: Vec<&str> = licence
+        .all("properties")
+        .filter(|one| one.text_of("key") == "feature")
+        .map(|one| one.child("value").unwrap().text_of("key"))
+        .collect();
+    assert_eq!(features, ["dvs", "drs:1"]);
+    vcenter.stop().await;
+}

@@ -4,14 +4,16 @@ use std::collections::BTreeSet;
 
 use kedge_spec::finding::{Finding, ObjectRef, Severity};
 use kedge_spec::provider::{
-    Argument, Change, Check, CheckOutcome, CheckStatus, Compared, Description, EndpointNeed, HostMount, Infrastructure,
-    InfrastructureObjects, KindClaim, KindRole, MachineTemplate, Manifest, NodeContribution, NodeFile, NodeUser,
-    Placement, ProviderDocument, Role, SecretNeed, Verdict,
+    Argument, ArgumentKind, Change, Check, CheckOutcome, CheckStatus, CommandAnswer, CommandArgument, Compared,
+    Description, EndpointNeed, HostMount, Infrastructure, InfrastructureObjects, KindClaim, KindRole, MachineTemplate,
+    Manifest, NodeContribution, NodeFile, NodeUser, Placement, ProviderCommand, ProviderDocument, Role, SecretNeed,
+    Verdict,
 };
 use serde_json::Value;
 
 use super::bindings::exports::kedge::provider::{config, describe, machines, manifests};
 use super::bindings::kedge::provider::{report, types};
+use super::commands::exports::kedge::provider::commands;
 use super::preflight::exports::kedge::provider::preflight;
 use super::upgrade::exports::kedge::provider::upgrade;
 use crate::contract::{Answer, CallError};
@@ -328,7 +330,9 @@ pub(super) fn plan(answer: Vec<preflight::Check>) -> Answer<Vec<Check>> {
             return nonsense(format!("the check `{}` is in the plan twice or has no id", check.id.escape_debug()));
         }
     }
-    Ok(answer.into_iter().map(|c| Check { id: c.id, title: c.title, document: c.document.map(object_ref) }).collect())
+    let check =
+        |c: preflight::Check| Check { id: c.id, title: c.title, document: c.document.map(object_ref), quiet: c.quiet };
+    Ok(answer.into_iter().map(check).collect())
 }
 
 pub(super) fn check_outcome(outcome: report::CheckOutcome) -> CheckOutcome {
@@ -361,4 +365,72 @@ pub(super) fn compared(answer: Vec<upgrade::Compared>) -> Answer<Vec<Compared>> 
             Ok(Compared { document: object_ref(c.document), path: c.path, verdict })
         })
         .collect()
+}
+
+/// Arguments that the host takes itself.
+const RESERVED: [&str; 8] = ["filename", "output", "plugin", "lab", "dry-run", "insecure", "thumbprint", "help"];
+
+/// A name that a command line can have.
+fn is_name(name: &str) -> bool {
+    !name.is_empty()
+        && name.starts_with(|c: char| c.is_ascii_lowercase())
+        && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+pub(super) fn commands(answer: Vec<commands::Command>) -> Answer<Vec<ProviderCommand>> {
+    let mut seen = BTreeSet::new();
+    let mut out = Vec::with_capacity(answer.len());
+    for command in answer {
+        if !is_name(&command.name) || !seen.insert(command.name.clone()) {
+            return nonsense(format!("the command `{}` is listed twice or has no name", command.name.escape_debug()));
+        }
+        let mut arguments = Vec::with_capacity(command.arguments.len());
+        let mut names = BTreeSet::new();
+        for argument in command.arguments {
+            if RESERVED.contains(&argument.name.as_str()) {
+                return nonsense(format!(
+                    "the argument `{}` of `{}` is one of the host's own",
+                    argument.name, command.name
+                ));
+            }
+            if !is_name(&argument.name) || !names.insert(argument.name.clone()) {
+                return nonsense(format!(
+                    "the argument `{}` of `{}` is there twice or has no name",
+                    argument.name.escape_debug(),
+                    command.name
+                ));
+            }
+            arguments.push(CommandArgument {
+                name: argument.name,
+                about: argument.about,
+                kind: match argument.kind {
+                    commands::ArgumentKind::Text | commands::ArgumentKind::Other(_) => ArgumentKind::Text,
+                    commands::ArgumentKind::Choice(values) => ArgumentKind::Choice(values),
+                    commands::ArgumentKind::Flag => ArgumentKind::Flag,
+                    commands::ArgumentKind::File => ArgumentKind::File,
+                    commands::ArgumentKind::Server(endpoint) => ArgumentKind::Server(endpoint),
+                },
+                required: argument.required,
+                repeated: argument.repeated,
+                default: argument.default,
+            });
+        }
+        out.push(ProviderCommand {
+            name: command.name,
+            about: command.about,
+            details: command.details,
+            arguments,
+            spec: command.spec,
+            changes: command.changes,
+        });
+    }
+    Ok(out)
+}
+
+pub(super) fn command(answer: commands::Answer) -> Answer<CommandAnswer> {
+    Ok(CommandAnswer {
+        text: answer.text,
+        data: object("what the command came to", &answer.data)?,
+        findings: answer.findings.into_iter().map(finding).collect(),
+    })
 }

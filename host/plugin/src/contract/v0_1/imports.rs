@@ -109,6 +109,15 @@ impl endpoints::Host for State {
             Err(error) => Ok(Err(endpoint_error(error))),
         }
     }
+
+    async fn now(&mut self) -> Result<u64> {
+        Ok(expect!(call(self, HostCall::Now).await?, HostAnswer::Now))
+    }
+
+    async fn pause(&mut self, milliseconds: u32) -> Result<()> {
+        call(self, HostCall::Pause { milliseconds }).await?;
+        Ok(())
+    }
 }
 
 impl endpoints::HostEndpoint for State {

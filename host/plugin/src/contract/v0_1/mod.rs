@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use kedge_spec::finding::Finding;
 use kedge_spec::provider::{
-    Change, Check, Compared, Contributions, Description, InfrastructureObjects, MachineTemplate, Manifest,
-    NodeContribution, ProviderDocument, ProviderInput, Role,
+    Change, Check, CommandAnswer, Compared, Contributions, Description, InfrastructureObjects, MachineTemplate,
+    Manifest, NodeContribution, ProviderCommand, ProviderDocument, ProviderInput, Role,
 };
 use semver::Version;
 use serde_json::Value;
@@ -67,6 +67,17 @@ mod lifecycle {
     });
 }
 
+#[allow(missing_docs, clippy::all, clippy::pedantic, clippy::restriction, unreachable_pub)]
+mod commands {
+    wasmtime::component::bindgen!({
+        path: "../../wit",
+        world: "with-commands",
+        imports: { default: async | trappable },
+        exports: { default: async },
+        with: { "kedge:provider": super::bindings::kedge::provider },
+    });
+}
+
 pub(super) struct V0_1;
 
 impl Contract for V0_1 {
@@ -100,6 +111,7 @@ impl Contract for V0_1 {
             preflight: preflight::WithPreflightIndices::new(&component).ok(),
             upgrade: upgrade::WithUpgradeIndices::new(&component).ok(),
             lifecycle: lifecycle::WithLifecycleIndices::new(&component).ok(),
+            commands: commands::WithCommandsIndices::new(&component).ok(),
             linked: component,
         }))
     }
@@ -111,6 +123,7 @@ struct Component {
     preflight: Option<preflight::WithPreflightIndices>,
     upgrade: Option<upgrade::WithUpgradeIndices>,
     lifecycle: Option<lifecycle::WithLifecycleIndices>,
+    commands: Option<commands::WithCommandsIndices>,
 }
 
 #[async_trait]
@@ -120,6 +133,7 @@ impl Prepared for Component {
             preflight: self.preflight.is_some(),
             upgrade: self.upgrade.is_some(),
             lifecycle: self.lifecycle.is_some(),
+            commands: self.commands.is_some(),
         }
     }
 
@@ -130,11 +144,12 @@ impl Prepared for Component {
             let preflight = self.preflight.as_ref().map(|i| i.load(&mut store, &instance)).transpose()?;
             let upgrade = self.upgrade.as_ref().map(|i| i.load(&mut store, &instance)).transpose()?;
             let lifecycle = self.lifecycle.as_ref().map(|i| i.load(&mut store, &instance)).transpose()?;
-            Ok::<_, wasmtime::Error>((instance, provider, preflight, upgrade, lifecycle))
+            let commands = self.commands.as_ref().map(|i| i.load(&mut store, &instance)).transpose()?;
+            Ok::<_, wasmtime::Error>((instance, provider, preflight, upgrade, lifecycle, commands))
         };
         match opened.await {
-            Ok((instance, provider, preflight, upgrade, lifecycle)) => {
-                Ok(Box::new(Open { store, _instance: instance, provider, preflight, upgrade, lifecycle }))
+            Ok((instance, provider, preflight, upgrade, lifecycle, commands)) => {
+                Ok(Box::new(Open { store, _instance: instance, provider, preflight, upgrade, lifecycle, commands }))
             }
             Err(error) => Err((error, Box::new(store))),
         }
@@ -148,6 +163,7 @@ struct Open {
     preflight: Option<preflight::WithPreflight>,
     upgrade: Option<upgrade::WithUpgrade>,
     lifecycle: Option<lifecycle::WithLifecycle>,
+    commands: Option<commands::WithCommands>,
 }
 
 #[async_trait]
@@ -252,6 +268,24 @@ impl Session for Open {
         let (old, new) = (questions::documents(old), questions::documents(new));
         let answer = upgrade.kedge_provider_upgrade().call_compare(&mut self.store, &old, &new).await?;
         answers::compared(answer.map_err(answers::failure)?)
+    }
+
+    async fn commands(&mut self) -> Answer<Vec<ProviderCommand>> {
+        let commands = self.commands.as_ref().ok_or(CallError::Absent("commands"))?;
+        answers::commands(commands.kedge_provider_commands().call_list(&mut self.store).await?)
+    }
+
+    async fn run_command(
+        &mut self,
+        command: &str,
+        arguments: &[(String, String)],
+        documents: &[ProviderDocument],
+    ) -> Answer<CommandAnswer> {
+        let commands = self.commands.as_ref().ok_or(CallError::Absent("commands"))?;
+        let documents = questions::documents(documents);
+        let interface = commands.kedge_provider_commands();
+        let answer = interface.call_run(&mut self.store, command, arguments, &documents).await?;
+        answers::command(answer.map_err(answers::failure)?)
     }
 
     async fn lifecycle_steps(&mut self) -> Answer<Vec<String>> {

@@ -1,0 +1,165 @@
+//! Helm, as it is in PATH: it makes manifests of a chart. There is no chart engine in this program.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use kedge_spec::cluster::{Cluster, RegistryMirrorConfiguration};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::error::WorkflowError;
+use crate::interrupt::Interrupt;
+use crate::options::Options;
+use crate::tools::{Call, Tool, ToolError};
+
+/// The longest run: most of it is the download of the chart.
+const PATIENCE: Duration = Duration::from_mins(3);
+/// How often a chart is asked for, and how long the first wait is; each further one is twice as long.
+const TRIES: u32 = 3;
+const FIRST_WAIT: Duration = Duration::from_millis(500);
+
+/// A chart and what to make of it.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Chart {
+    /// An image reference with a tag (`registry/path:version`), or what Helm itself takes: a folder, a file, a URL.
+    pub(crate) reference: String,
+    /// The Kubernetes version, `1.34`.
+    pub(crate) kubernetes: String,
+    /// The values.
+    pub(crate) values: Value,
+}
+
+/// Helm, ready to be run for a spec.
+#[derive(Debug)]
+pub(crate) struct Helm {
+    tool: Tool,
+    environment: BTreeMap<String, String>,
+    flags: Vec<String>,
+    first_wait: Duration,
+    /// Credentials and the authority of a mirror, on the disk as long as this is.
+    private: Option<TempDir>,
+}
+
+impl Helm {
+    /// Finds it, and prepares what the spec's mirror and proxy ask for.
+    pub(crate) fn find(cluster: &Cluster, options: &Options) -> Result<Self, WorkflowError> {
+        let tool = Tool::find(options, "helm", "makes manifests of Cilium's chart")?;
+        let mut helm =
+            Self { tool, environment: BTreeMap::new(), flags: Vec::new(), first_wait: FIRST_WAIT, private: None };
+        if let Some(proxy) = &cluster.spec.proxy_configuration {
+            let mut set = |name: &str, value: &str| {
+                for name in [name.to_owned(), name.to_lowercase()] {
+                    helm.environment.insert(name, value.to_owned());
+                }
+            };
+            set("HTTP_PROXY", &proxy.http_proxy);
+            set("HTTPS_PROXY", &proxy.https_proxy);
+            set("NO_PROXY", &proxy.no_proxy.join(","));
+        }
+        if let Some(mirror) = &cluster.spec.registry_mirror_configuration {
+            helm.through(mirror, options)?;
+        }
+        Ok(helm)
+    }
+
+    fn through(&mut self, mirror: &RegistryMirrorConfiguration, options: &Options) -> Result<(), WorkflowError> {
+        if mirror.insecure_skip_verify == Some(true) {
+            self.flags.push("--insecure-skip-tls-verify".to_owned());
+        }
+        let authority = mirror.ca_cert_content.as_deref().filter(|ca| !ca.trim().is_empty());
+        let credentials = mirror.authenticate == Some(true);
+        if authority.is_none() && !credentials {
+            return Ok(());
+        }
+        let private = TempDir::with_prefix("kedge-helm-").map_err(unwritable)?;
+        let keep = |name: &str, text: &str| -> Result<PathBuf, WorkflowError> {
+            let file = private.path().join(name);
+            std::fs::write(&file, text).map_err(unwritable)?;
+            Ok(file)
+        };
+        if let Some(authority) = authority {
+            let file = keep("ca.crt", authority)?;
+            self.flags.extend(["--ca-file".to_owned(), file.display().to_string()]);
+        }
+        if credentials {
+            let get = |name: &str| (options.environment)(name).filter(|value| !value.is_empty());
+            let (Some(user), Some(password)) = (get("REGISTRY_USERNAME"), get("REGISTRY_PASSWORD")) else {
+                return Err(WorkflowError::Credentials {
+                    missing: vec![
+                        "`REGISTRY_USERNAME` and `REGISTRY_PASSWORD` (the registry mirror asks for them)".to_owned(),
+                    ],
+                });
+            };
+            let port = if mirror.port.is_empty() { "443" } else { &mirror.port };
+            let bare = mirror.endpoint.contains(':') && !mirror.endpoint.starts_with('[');
+            let host = if bare { format!("[{}]", mirror.endpoint) } else { mirror.endpoint.clone() };
+            let server = format!("{host}:{port}");
+            let auth = json!({"auths": {server: {"auth": BASE64.encode(format!("{user}:{password}"))}}});
+            let file = keep("registry.json", &auth.to_string())?;
+            self.environment.insert("HELM_REGISTRY_CONFIG".to_owned(), file.display().to_string());
+        }
+        self.private = Some(private);
+        Ok(())
+    }
+
+    /// Waits but little between tries.
+    #[cfg(test)]
+    pub(crate) fn hurry(&mut self) {
+        self.first_wait = Duration::from_millis(1);
+    }
+
+    /// The manifests of a chart as YAML. What may pass is tried again.
+    pub(crate) async fn template(&self, chart: &Chart, interrupt: &Interrupt) -> Result<String, WorkflowError> {
+        let mut wait = self.first_wait;
+        for _ in 1..TRIES {
+            match self.once(chart, interrupt).await {
+                Err(error @ (ToolError::Failed { .. } | ToolError::TooLong { .. })) => {
+                    tracing::info!(%error, "Helm is tried again");
+                    if interrupt.unless_asked(tokio::time::sleep(wait)).await.is_none() {
+                        return Err(error.into());
+                    }
+                    wait *= 2;
+                }
+                other => return Ok(other?),
+            }
+        }
+        Ok(self.once(chart, interrupt).await?)
+    }
+
+    async fn once(&self, chart: &Chart, interrupt: &Interrupt) -> Result<String, ToolError> {
+        let mut arguments = vec!["template".to_owned(), "cilium".to_owned()];
+        arguments.extend(source(&chart.reference));
+        let fixed = ["--namespace", "kube-system", "--include-crds", "--kube-version"];
+        arguments.extend(fixed.map(str::to_owned));
+        arguments.push(chart.kubernetes.clone());
+        arguments.extend(self.flags.iter().cloned());
+        arguments.extend(["--values".to_owned(), "-".to_owned()]);
+        let values = kedge_spec::yaml_document(&chart.values);
+        let call = Call { arguments, environment: self.environment.clone(), input: &values, folder: None };
+        self.tool.run(&format!("template {}", chart.reference), call, PATIENCE, interrupt).await
+    }
+}
+
+/// Where Helm finds a chart: an image reference is an OCI address, and its tag a version.
+fn source(reference: &str) -> Vec<String> {
+    let as_it_is = reference.contains("://") || reference.starts_with(['/', '.']);
+    let path = reference.strip_prefix("oci://").unwrap_or(reference);
+    let tagged = path.rsplit_once(':').filter(|(_, tag)| !tag.contains('/'));
+    match tagged {
+        Some((path, version)) if !as_it_is || reference.starts_with("oci://") => {
+            vec![format!("oci://{path}"), "--version".to_owned(), version.to_owned()]
+        }
+        _ => vec![reference.to_owned()],
+    }
+}
+
+#[allow(clippy::needless_pass_by_value)] // It stands in `map_err`.
+fn unwritable(error: std::io::Error) -> WorkflowError {
+    WorkflowError::Input {
+        message: format!("what Helm needs for the registry mirror can't be written: {error}"),
+        help: "check that the folder for temporary files is writable and has room".into(),
+    }
+}
