@@ -324,6 +324,12 @@ impl Prepared {
         Ok(all)
     }
 
+    /// Refuses manifests with kinds or fields that the components of the release don't serve.
+    pub(crate) async fn check_served(&self, manifests: &Manifests) -> Result<(), WorkflowError> {
+        let components = self.component_manifests().await?;
+        kedge_cluster_api::served::check(manifests, &components).map_err(|e| WorkflowError::Render(Box::new(e)))
+    }
+
     /// A file that the release names.
     pub async fn file(&self, address: &str) -> Result<String, WorkflowError> {
         Ok(self.fetcher.text(address, Some(&self.release_address), false).await?)

@@ -189,3 +189,42 @@ async fn a_host_that_refuses_privileges_gets_a_node_too() {
     driver.delete(&me).await.unwrap();
     assert!(!driver.remains(&me).await.unwrap());
 }
+
+/// Turn by turn in the same run, so that what else the machine does falls on both. Ready means Ready for both.
+#[tokio::test(flavor = "multi_thread")]
+async fn it_is_ready_no_later_than_kinds() {
+    const ROUNDS: usize = 3;
+    let engine = match Engine::find("") {
+        Ok(engine) if std::env::var_os("KEDGE_PEERS_LONG").is_some() => engine,
+        Ok(_) => return skipped("speed beside kind", "it takes minutes, and KEDGE_PEERS_LONG is not set"),
+        Err(why) => return skipped("speed beside kind", &why),
+    };
+    let (sandbox, cluster) = (Sandbox::new(), unique("kedge-race"));
+    let theirs_name = format!("{cluster}-kind");
+    let _sweep = Sweep(vec![
+        format!("io.x-k8s.kind.cluster={cluster}-eks-a-cluster"),
+        format!("io.x-k8s.kind.cluster={theirs_name}"),
+    ]);
+    let (driver, me, wanted) = (driver(&sandbox, None), identity(&cluster, "me"), wanted(&engine));
+    let kind = |args: &[&str]| {
+        let mut command = peer("kind", &sandbox);
+        command.env("HOME", sandbox.path()).env("PATH", std::env::var("PATH").unwrap_or_default()).args(args);
+        command
+    };
+    let (mut ours, mut theirs) = (Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        let begun = Instant::now();
+        driver.create(&me, &wanted, &Silent).await.unwrap_or_else(|e| panic!("{e}\n{}", e.remedy()));
+        ours.push(begun.elapsed());
+        driver.delete(&me).await.unwrap();
+        let begun = Instant::now();
+        succeeds(&mut kind(&["create", "cluster", "--name", &theirs_name, "--image", &engine.image, "--wait", "300s"]));
+        theirs.push(begun.elapsed());
+        succeeds(&mut kind(&["delete", "cluster", "--name", &theirs_name]));
+    }
+    println!("kedge {ours:.1?}, kind {theirs:.1?}");
+    let best = |times: &[Duration]| times.iter().min().copied().expect("there are some").as_secs_f64();
+    let ratio = best(&ours) / best(&theirs);
+    println!("best of {ROUNDS}: kedge takes {ratio:.2} of kind's time");
+    assert!(ratio <= 1.05, "kedge takes {ratio:.2} of kind's time");
+}

@@ -55,23 +55,32 @@ impl Node<'_> {
             let started = self.engine.client.start_exec(&exec.id, None::<StartExecOptions>).await.map_err(failed)?;
             let mut ended = Ended::default();
             if let StartExecResults::Attached { mut output, input: mut stdin } = started {
-                if let Some(text) = input {
+                let write = async {
+                    let Some(text) = input else { return };
                     let written = async {
                         stdin.write_all(text.as_bytes()).await?;
                         stdin.shutdown().await
                     };
-                    written.await.map_err(|err| failed(bollard::errors::Error::IOError { err }))?;
-                }
-                while let Some(piece) = output.next().await {
-                    let (text, to) = match piece.map_err(failed)? {
-                        LogOutput::StdErr { message } => (message, &mut ended.err),
-                        LogOutput::StdOut { message } | LogOutput::Console { message } => (message, &mut ended.out),
-                        LogOutput::StdIn { .. } => continue,
-                    };
-                    let text = String::from_utf8_lossy(&text);
-                    text.lines().for_each(line);
-                    to.push_str(&text);
-                }
+                    // A program need not read its input to the end: how it ends tells what that means.
+                    if let Err(error) = written.await {
+                        tracing::debug!(%error, "input that a program did not read");
+                    }
+                };
+                let read = async {
+                    while let Some(piece) = output.next().await {
+                        let (text, to) = match piece.map_err(failed)? {
+                            LogOutput::StdErr { message } => (message, &mut ended.err),
+                            LogOutput::StdOut { message } | LogOutput::Console { message } => (message, &mut ended.out),
+                            LogOutput::StdIn { .. } => continue,
+                        };
+                        let text = String::from_utf8_lossy(&text);
+                        text.lines().for_each(line);
+                        to.push_str(&text);
+                    }
+                    Ok(())
+                };
+                let ((), read) = futures::future::join(write, read).await;
+                read?;
             }
             let inspected = self.engine.client.inspect_exec(&exec.id).await.map_err(failed)?;
             ended.code = inspected.exit_code.unwrap_or(-1);

@@ -76,6 +76,11 @@ async fn a_node_is_started_and_given_its_configuration() {
     let body = engine.state.lock().unwrap().containers[NODE].0.clone();
     assert_eq!(body["HostConfig"]["Privileged"], true);
     assert_eq!(body["Labels"]["io.x-k8s.kind.cluster"], "prod-eks-a-cluster");
+    let inputs = engine.state.lock().unwrap().inputs.clone();
+    assert!(
+        inputs.iter().any(|text| text.contains("ClusterConfiguration") && text.contains("172.18.0.2")),
+        "{inputs:?}"
+    );
 }
 
 #[tokio::test]
