@@ -87,7 +87,9 @@ pub async fn load_from(options: &Options, source: Source) -> Result<Prepared, Wo
     let description = plugin.description().clone();
     let fetcher = Fetcher::for_options(options);
     let (release, release_address) = release::fetch(&fetcher, &options.release, &spec, &needed(&spec)).await?;
-    let asked = release::asked_version(&spec).map(str::to_owned);
+    // What the program carries stands in for whatever release the create takes in the end.
+    let carried = options.release.starts_with("embedded:");
+    let asked = release::asked_version(&spec).filter(|_| !carried).map(str::to_owned);
 
     let schemas = schemas(&plugin).await?;
     let host = spec.with_host_defaults(&description, Some(&release)).normalised(&schemas);

@@ -132,6 +132,19 @@ impl Repository {
         Ok(true)
     }
 
+    /// Whether the files are in the repository as they should be; what flux fills counts as it is.
+    pub(crate) async fn holds(&self, files: &[(String, String)]) -> Result<bool, GitOpsError> {
+        if !self.exists().await? {
+            return Ok(false);
+        }
+        let clone = self.clone_to("look").await?;
+        let same = |(path, text): &(String, String)| {
+            let found = std::fs::read_to_string(clone.join(path)).ok();
+            if text.is_empty() { found.is_some() } else { found.as_ref() == Some(text) }
+        };
+        Ok(files.iter().all(same))
+    }
+
     /// A clone with the branch, which begins at the default branch, or at nothing in an empty repository.
     async fn clone_to(&self, name: &str) -> Result<std::path::PathBuf, GitOpsError> {
         let folder = self.private.path().join(name);

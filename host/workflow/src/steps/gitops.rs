@@ -27,9 +27,15 @@ impl Step<Run> for GitOps {
         "Installing AddonManager and GitOps Toolkit on workload cluster"
     }
 
-    /// Flux follows the branch and the path that the spec names.
+    /// Flux follows the branch and the path that the spec names. For a cluster that another one manages, Flux is there, and
+    /// the files are what counts.
     async fn holds(&self, run: &Run) -> Result<bool, Failure> {
         let Some(config) = wanted(run)? else { return Ok(true) };
+        if !run.prepared.cluster().is_self_managed() {
+            let credential = Credential::of(&config, &run.options)?;
+            let repository = Repository::new(&config, &credential, &run.options)?;
+            return Ok(repository.holds(&files(&config, &run.prepared)).await?);
+        }
         let Some(api) = run.workload_if_there().await? else { return Ok(false) };
         let source = flux_object(&api, SOURCE, &config).await?;
         let sync = flux_object(&api, SYNC, &config).await?;
@@ -51,6 +57,11 @@ impl Step<Run> for GitOps {
         };
         let credential = Credential::of(&config, &run.options)?;
         let repository = Repository::new(&config, &credential, &run.options)?;
+        if !run.prepared.cluster().is_self_managed() {
+            run.note("adding the cluster's files to git");
+            repository.commit(files(&config, &run.prepared)).await?;
+            return Ok(());
+        }
         let flux = Flux::find(&run.options)?;
         let kubeconfig = run.folder.path_of(&run.folder.kubeconfig_file());
         let kubeconfig = std::path::absolute(&kubeconfig).unwrap_or(kubeconfig);
