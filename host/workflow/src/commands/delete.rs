@@ -57,10 +57,14 @@ async fn run(
         return Err(WorkflowError::Api { message: failure.message, help: failure.remedy, source: None });
     }
     alone(&run).await?;
-    let steps = match run.management {
+    let mut steps = match run.management {
         Some(_) => teardown::delete_managed(),
         None => teardown::delete(run.driver.temporary()),
     };
+    if run.prepared.cluster().spec.git_ops_ref.is_some() && !options.rehearsal {
+        let at = steps.iter().position(|step| step.id() == delete_id::DELETE).map_or(steps.len(), |at| at + 1);
+        steps.insert(at, Box::new(teardown::git::CleanUpGit));
+    }
     let now = || options.clock.now();
     let runner = Runner {
         operation: Operation::Delete,

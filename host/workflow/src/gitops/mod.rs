@@ -164,8 +164,10 @@ impl Config {
 pub(crate) async fn check(prepared: &Prepared, options: &Options, own: bool) -> Result<(), GitOpsError> {
     let Some(config) = Config::of(&prepared.spec)?.filter(|_| !options.rehearsal) else { return Ok(()) };
     let credential = Credential::of(&config, options)?;
-    Flux::find(options)?;
     let self_managed = prepared.cluster().is_self_managed();
+    if self_managed {
+        Flux::find(options)?;
+    }
     Repository::new(&config, &credential, options)?.check(self_managed, own).await
 }
 
