@@ -179,6 +179,25 @@ fn a_log_of_json_is_json_line_by_line() {
 }
 
 #[test]
+fn a_rehearsal_does_not_delete_what_it_did_not_make() {
+    let sandbox = Sandbox::new();
+    let spec = sandbox.spec("docker.yaml");
+    let lab = ServedLab::start(&sandbox, &spec, &[]);
+    sandbox.run(["create", "cluster", "-f", "docker.yaml", &lab.flag()]).expect(0);
+    // As if it had been made with something else.
+    let journal = sandbox.path().join("mgmt/.kedge/journal.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    assert!(text.contains("\"bootstrap\":\"bootstrap service\""), "{text}");
+    std::fs::write(&journal, text.replace("bootstrap service", "container engine")).unwrap();
+    let refused = sandbox.run(["delete", "cluster", "mgmt", &lab.flag()]).expect(3);
+    assert!(refused.stderr.contains("was made with the container engine"), "{}", refused.stderr);
+    assert_eq!(crate::harness::lab_status(&lab.connection)["clusters"].as_array().map(Vec::len), Some(1));
+    // The cluster is as it was.
+    std::fs::write(&journal, text).unwrap();
+    sandbox.run(["delete", "cluster", "mgmt", &lab.flag()]).expect(0);
+}
+
+#[test]
 fn a_report_takes_the_place_of_the_lines() {
     let sandbox = Sandbox::new();
     let spec = sandbox.spec("docker.yaml");
