@@ -121,13 +121,8 @@ pub(crate) fn folder() -> PathBuf {
 
 /// The files of a folder below the tables' with an ending, in order.
 fn files(below: &str) -> Vec<PathBuf> {
-<<<<<<< HEAD
-    let Ok(entries) = std::fs::read_dir(folder().join(below)) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries
-=======
     let mut files: Vec<PathBuf> = std::fs::read_dir(folder().join(below))
         .expect("the folder is there")
->>>>>>> 16a636c5faa4baf974bdbc1f6f3a9b6c6ff30573
         .map(|entry| entry.expect("it can be listed").path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
         .collect();
@@ -135,18 +130,6 @@ fn files(below: &str) -> Vec<PathBuf> {
     files
 }
 
-<<<<<<< HEAD
-/// The first document of each file of a folder, typed.
-pub(crate) fn read<T: for<'de> Deserialize<'de>>(below: &str) -> Vec<T> {
-    let one = |path: &PathBuf| {
-        let text = std::fs::read_to_string(path).expect("it can be read");
-        let documents = yaml_documents(&Source::new(path.display().to_string(), text));
-        let document = documents.unwrap_or_else(|e| panic!("{e}")).into_iter().next();
-        serde_json::from_value(document.expect("it holds a document"))
-            .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-    };
-    files(below).iter().map(one).collect()
-=======
 /// The first document of a file, typed.
 fn typed<T: for<'de> Deserialize<'de>>(path: &Path) -> T {
     let text = std::fs::read_to_string(path).expect("it can be read");
@@ -164,7 +147,6 @@ pub(crate) fn tables() -> Vec<Table> {
 pub(crate) fn differences<T: for<'de> Deserialize<'de>>() -> Vec<T> {
     let path = folder().join("rendered.yaml");
     if path.is_file() { typed(&path) } else { Vec::new() }
->>>>>>> 16a636c5faa4baf974bdbc1f6f3a9b6c6ff30573
 }
 
 /// The good specs by name.

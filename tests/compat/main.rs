@@ -41,11 +41,7 @@ fn misses(case: &Case, outcome: &Outcome) -> Option<String> {
 #[test]
 fn the_table_is_true_and_the_page_is_written_from_it() {
     let bases = cases::bases();
-<<<<<<< HEAD
-    let tables: Vec<Table> = cases::read("decisions");
-=======
     let tables: Vec<Table> = cases::tables();
->>>>>>> 16a636c5faa4baf974bdbc1f6f3a9b6c6ff30573
     let judge = Judge::new();
     for (name, text) in &bases {
         let outcome = judge.judge(text, &BTreeSet::new());
@@ -65,11 +61,7 @@ fn the_table_is_true_and_the_page_is_written_from_it() {
         }
     }
     assert!(wrong.is_empty(), "{} rows are not true:\n{}", wrong.len(), wrong.join("\n"));
-<<<<<<< HEAD
-    page.rendered(&cases::read("rendered"));
-=======
     page.rendered(&cases::differences());
->>>>>>> 16a636c5faa4baf974bdbc1f6f3a9b6c6ff30573
     page.check();
 }
 

@@ -11,29 +11,6 @@ use crate::decide::Outcome;
 /// Set to write the page anew where it differs.
 const UPDATE: &str = "KEDGE_UPDATE_DOCS";
 
-<<<<<<< HEAD
-/// A table of what is rendered: the tests that it names hold it.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Rendered {
-    pub(crate) title: String,
-    #[serde(default)]
-    pub(crate) about: String,
-    pub(crate) rows: Vec<RenderedRow>,
-}
-
-/// A field and where it lands.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RenderedRow {
-    /// The field or feature.
-    pub(crate) what: String,
-    /// Where it is to be found in the manifests.
-    pub(crate) lands: String,
-    /// How that differs from EKS Anywhere and why; empty if it does not.
-    #[serde(default)]
-    pub(crate) differs: String,
-=======
 /// A difference of manifests that is meant: the test with real peers finds no others.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -44,7 +21,6 @@ pub(crate) struct Difference {
     pub(crate) field: String,
     /// Why.
     pub(crate) reason: String,
->>>>>>> 16a636c5faa4baf974bdbc1f6f3a9b6c6ff30573
 }
 
 pub(crate) struct Page {
@@ -76,21 +52,6 @@ impl Page {
         let _ = writeln!(self.text, "| {} |", row.join(" | "));
     }
 
-<<<<<<< HEAD
-    pub(crate) fn rendered(&mut self, tables: &[Rendered]) {
-        for Rendered { title, about, rows } in tables {
-            let _ = write!(self.text, "\n## {title}\n\n");
-            if !about.is_empty() {
-                let _ = write!(self.text, "{}\n\n", about.trim());
-            }
-            self.text.push_str(
-                "| What | Where it lands | How it differs from EKS Anywhere, and why |\n| --- | --- | --- |\n",
-            );
-            for RenderedRow { what, lands, differs } in rows {
-                let row = [what.as_str(), lands, if differs.is_empty() { "not at all" } else { differs }].map(cell);
-                let _ = writeln!(self.text, "| {} |", row.join(" | "));
-            }
-=======
     pub(crate) fn rendered(&mut self, differences: &[Difference]) {
         if differences.is_empty() {
             return;
@@ -105,7 +66,6 @@ impl Page {
             let (object, field) = (format!("`{object}`"), format!("`{field}`"));
             let row = [object.as_str(), &field, reason].map(cell);
             let _ = writeln!(self.text, "| {} |", row.join(" | "));
->>>>>>> 16a636c5faa4baf974bdbc1f6f3a9b6c6ff30573
         }
     }
 

@@ -39,11 +39,7 @@ fn the_tables_say_of_the_reference_what_it_does() {
     }
     let mut wrong = Vec::new();
     let mut asked = 0;
-<<<<<<< HEAD
-    for Table { cases, .. } in cases::read::<Table>("decisions") {
-=======
     for Table { cases, .. } in cases::tables() {
->>>>>>> 16a636c5faa4baf974bdbc1f6f3a9b6c6ff30573
         for case in &cases {
             let Case { what, eks_anywhere, .. } = case;
             let (taken, said) = judge(&case.text(&bases));
