@@ -26,7 +26,7 @@ use crate::printer::Printer;
 
 fn main() -> ExitCode {
     let cli = parse();
-    let printer = Arc::new(Printer::new(cli.global.color, cli.global.verbosity));
+    let printer = Arc::new(Printer::new(cli.global.color, cli.global.verbosity, cli.global.log_format));
     failure::install(&printer);
     tracing_output::install(&cli.global);
     let result = run(cli, &printer);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use kedge_workflow::{Interrupt, Options, SpecInput};
 
@@ -28,6 +29,9 @@ pub(crate) enum DefaultRelease {
     /// The newest of EKS Anywhere.
     Published,
 }
+
+/// How long a lab gets to say what runs in it.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Options for a command that reads a spec.
 pub(crate) fn with_spec(source: &SpecSource, default: DefaultRelease, printer: &Printer) -> Result<Options, Failure> {
@@ -81,7 +85,7 @@ pub(crate) fn installed_plugins() -> Option<PathBuf> {
 }
 
 /// Credentials and addresses of a lab, over those of the environment.
-pub(crate) fn use_lab(options: &mut Options, connection: &kedge_lab::Connection) -> Result<(), Failure> {
+pub(crate) async fn use_lab(options: &mut Options, connection: &kedge_lab::Connection) -> Result<(), Failure> {
     options.endpoints = connection
         .endpoints
         .iter()
@@ -98,6 +102,9 @@ pub(crate) fn use_lab(options: &mut Options, connection: &kedge_lab::Connection)
         .map_err(kedge_workflow::WorkflowError::from)?;
     options.bootstrap = Some(Arc::new(driver));
     options.rehearsal = true;
+    let status = connection.status(PATIENCE).await;
+    let status = status.map_err(|error| Failure::environment(format!("the lab can't be asked: {error}")))?;
+    options.rehearsal_servers = status.clusters.into_iter().map(|cluster| cluster.url).collect();
     Ok(())
 }
 

@@ -134,6 +134,7 @@ pub enum WorkflowError {
         /// What it does.
         title: String,
         /// Why.
+        #[source]
         failure: Box<Failure>,
         /// Where the diagnosis was written.
         diagnosis: Option<PathBuf>,

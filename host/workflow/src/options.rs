@@ -133,6 +133,8 @@ pub struct Options {
     pub ephemeral: bool,
     /// Whether this is a rehearsal on simulated infrastructure: what is real beside it (a GitOps repository) is left alone.
     pub rehearsal: bool,
+    /// The API servers of the clusters that a rehearsal has: no other management cluster may be touched in one.
+    pub rehearsal_servers: Vec<String>,
     /// Preflight checks to leave out, by id.
     pub skip: Vec<String>,
     /// Leave out the check whether the control plane's address is in use.
@@ -171,6 +173,7 @@ impl Options {
             timeouts: Timeouts::default(),
             ephemeral: false,
             rehearsal: false,
+            rehearsal_servers: Vec::new(),
             skip: Vec::new(),
             skip_ip_check: false,
             strict: false,

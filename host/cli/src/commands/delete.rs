@@ -33,7 +33,7 @@ pub(crate) async fn run(args: DeleteArgs, printer: &Arc<Printer>) -> Result<(), 
         options.spec = spec;
     }
     if let Some(lab) = &lab {
-        setup::use_lab(&mut options, &lab.connection)?;
+        setup::use_lab(&mut options, &lab.connection).await?;
         options.ephemeral = !lab.outlives();
     }
     setup::use_managers(&mut options, &args.managers)?;

@@ -115,7 +115,7 @@ async fn create(
     options.spec = Some(filling.spec.clone());
     options.interrupt = interrupt.clone();
     if let Some(lab) = labs::open(&flags, Some(&filling.spec), printer).await? {
-        setup::use_lab(&mut options, &lab.connection)?;
+        setup::use_lab(&mut options, &lab.connection).await?;
     }
     let outcome = commands::create(&options, Arc::new(Progress::with_lines(printer))).await?;
     printer.clear();

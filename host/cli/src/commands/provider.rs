@@ -49,7 +49,7 @@ pub(crate) async fn run(words: &[OsString], printer: &Arc<Printer>) -> Result<()
         None
     };
     if let Some(lab) = &lab {
-        setup::use_lab(&mut options, &lab.connection)?;
+        setup::use_lab(&mut options, &lab.connection).await?;
     }
     let answer = provider.run(&options, command, &given).await;
     if let Some(lab) = lab {

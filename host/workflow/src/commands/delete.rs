@@ -10,9 +10,9 @@ use super::create::{locked, remembered};
 use crate::error::WorkflowError;
 use crate::event::{Reporter, ReporterExt};
 use crate::folder::{Folder, SPEC};
-use crate::journal::{Entry, Journal, Operation, Records};
+use crate::journal::{Entry, Journal, Operation, Record, Records};
 use crate::load;
-use crate::management::{self, Management};
+use crate::management::{self, Ground, Management};
 use crate::options::{Options, SpecInput};
 use crate::outcome::DeleteOutcome;
 use crate::run::{Run, Side};
@@ -49,6 +49,7 @@ async fn run(
     let secrets = prepared.secrets(&options);
     let (folder, lock) = locked(&options, &name, "delete cluster", reporter.as_ref())?;
     let journal = Journal::open(&folder, &options.version)?;
+    made_here(&options, &name, &journal.records(), &ground)?;
     reporter.line("Performing setup and validations");
     let identity = folder.identity()?;
     let secrets = Arc::new(secrets);
@@ -57,10 +58,14 @@ async fn run(
         return Err(WorkflowError::Api { message: failure.message, help: failure.remedy, source: None });
     }
     alone(&run).await?;
-    let steps = match run.management {
+    let mut steps = match run.management {
         Some(_) => teardown::delete_managed(),
         None => teardown::delete(run.driver.temporary()),
     };
+    if run.prepared.cluster().spec.git_ops_ref.is_some() && !options.rehearsal {
+        let at = steps.iter().position(|step| step.id() == delete_id::DELETE).map_or(steps.len(), |at| at + 1);
+        steps.insert(at, Box::new(teardown::git::CleanUpGit));
+    }
     let now = || options.clock.now();
     let runner = Runner {
         operation: Operation::Delete,
@@ -94,6 +99,20 @@ async fn run(
     });
     reporter.line("🎉 Cluster deleted!");
     Ok(DeleteOutcome { cluster: name, removed })
+}
+
+/// A rehearsal must not take a real cluster for one of its own: its objects would be moved into the simulation, and its
+/// machines left without anybody to look after them.
+fn made_here(options: &Options, name: &str, records: &[Record], ground: &Ground) -> Result<(), WorkflowError> {
+    let made_with = records.inputs().map(|inputs| inputs.bootstrap.as_str());
+    if !options.rehearsal || made_with == Some(ground.name().as_str()) {
+        return Ok(());
+    }
+    let made_with = made_with.map_or_else(|| "by another program".to_owned(), |with| format!("with the {with}"));
+    Err(WorkflowError::Input {
+        message: format!("`{name}` was made {made_with}, and not in a rehearsal that could delete it"),
+        help: "nothing was touched; run the same command without the rehearsal".into(),
+    })
 }
 
 fn unreachable(management: &Management, why: String) -> Failure {
