@@ -50,7 +50,8 @@ fn the_controller_s_objects_fit_its_own_definitions() {
         for mut object in list["items"].as_array().unwrap().clone() {
             object.as_object_mut().unwrap().remove("status");
             let metadata = object["metadata"].as_object_mut().unwrap();
-            for own in ["uid", "resourceVersion", "managedFields", "creationTimestamp", "generation", "ownerReferences"] {
+            for own in ["uid", "resourceVersion", "managedFields", "creationTimestamp", "generation", "ownerReferences"]
+            {
                 metadata.remove(own);
             }
             let name = format!("{}-{}", object["kind"].as_str().unwrap(), metadata["name"].as_str().unwrap());

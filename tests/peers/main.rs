@@ -27,12 +27,12 @@ mod govc;
 mod helm;
 mod install;
 mod kubectl;
-mod normal;
-mod referee;
 mod management;
+mod normal;
 mod pivot;
 mod pivot_bench;
 mod players;
+mod referee;
 mod still_life;
 mod vcsim;
 

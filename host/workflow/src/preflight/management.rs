@@ -86,8 +86,7 @@ pub(super) async fn run(looked: &Looked<'_>, tell: &(dyn Fn(&CheckReport) + Sync
 
 async fn connect(looked: &Looked<'_>) -> Result<Api, ApiError> {
     // An existing cluster is what its kubeconfig says, whosever folder asks.
-    let identity =
-        Identity { cluster: looked.prepared.name().to_owned(), owner: String::new(), folder: String::new() };
+    let identity = Identity { cluster: looked.prepared.name().to_owned(), owner: String::new(), folder: String::new() };
     let found = looked.ground.driver.find(&identity).await;
     let kubeconfig = match found {
         Ok(Some(found)) => found.kubeconfig,
