@@ -101,8 +101,12 @@ fn report(prepared: &Prepared, options: &Options, check: Check) -> CheckReport {
         id: check.id.to_owned(),
         title: check.title.to_owned(),
         outcome: mark,
+        object: String::new(),
         expected: String::new(),
         found: String::new(),
+        remedy: findings.iter().map(|f| f.remedy.as_str()).collect::<Vec<_>>().join("; "),
+        duration_ms: 0,
+        quiet: true,
         skipped: skipped.then(|| "you asked for it to be left out".to_owned()),
         findings: prepared.spec.diagnose(&findings).iter().map(FindingReport::from).collect(),
     }
