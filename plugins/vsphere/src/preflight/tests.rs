@@ -684,3 +684,20 @@ fn clocks_that_differ_are_warned_of() {
     let late = said(at("Wed, 31 Dec 2025 23:00:00 GMT"), spec());
     assert!(late.contains("The vCenter's clock is 3600 s behind this machine's"), "{late}");
 }
+
+#[test]
+fn storage_policies_go_by_their_names() {
+    let named = |name: &str| {
+        edit(spec(), &[("  folder: Workloads\n", &format!("  folder: Workloads\n  storagePolicyName: {name}\n"))])
+    };
+    let known = || {
+        let policies = r#"{"value":[{"policy":"p1","name":"Gold"},{"policy":"p2","name":"Silver"}]}"#;
+        vcenter().on("GET /rest/vcenter/storage/policies", 200, policies)
+    };
+    assert_eq!(not_passed(known(), &named("Gold")), Vec::<String>::new());
+    let missing = not_passed(known(), &named("gold"));
+    assert_eq!(missing, ["storage-policies: failed [storage-policy-missing, storage-policy-missing]"]);
+    assert!(said(known(), &named("gold")).contains("Did you mean `Gold`?"));
+    let closed = vcenter().on("GET /rest/vcenter/storage/policies", 404, "");
+    assert_eq!(not_passed(closed, &named("Gold")), ["storage-policies: warned [storage-policies-unreadable]"]);
+}
