@@ -68,6 +68,14 @@ impl Description {
         self
     }
 
+    /// Says that the infrastructure provider's controllers make machines through the container engine, whose socket
+    /// they expect at this path on the nodes they run on. The host gives it to a bootstrap cluster that it makes.
+    #[must_use]
+    pub fn engine_socket(mut self, path: &str) -> Self {
+        self.extensions.push(("engine-socket".into(), path.into()));
+        self
+    }
+
     /// Allows a CNI plugin besides Cilium.
     #[must_use]
     pub fn cni(mut self, name: &str) -> Self {

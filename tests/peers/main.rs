@@ -18,12 +18,22 @@ mod harness;
 #[allow(dead_code, reason = "each tier uses a part of it")]
 mod cases;
 
+mod apiserver;
 mod clusterctl;
 mod decisions;
+mod docker;
+mod eksa;
 mod govc;
+mod helm;
+mod install;
 mod kubectl;
+mod management;
 mod normal;
+mod pivot;
+mod pivot_bench;
+mod players;
 mod referee;
+mod still_life;
 mod vcsim;
 
 use std::path::PathBuf;
@@ -43,6 +53,15 @@ pub(crate) fn peer(name: &str, sandbox: &Sandbox) -> Command {
         .env("HOME", sandbox.path().join("home"))
         .env("PATH", "/usr/bin:/bin");
     command
+}
+
+/// Says that a test could not run on this machine, and why: a line that the end of the tier counts.
+pub(crate) fn skipped(test: &str, why: &str) {
+    println!("skipped: {test}, because {why}");
+    let Ok(path) = std::env::var("KEDGE_PEERS_SKIPPED") else { return };
+    let file = std::fs::File::options().create(true).append(true).open(&path);
+    let mut file = file.unwrap_or_else(|e| panic!("KEDGE_PEERS_SKIPPED names `{path}`: {e}"));
+    std::io::Write::write_all(&mut file, format!("{test}: {why}\n").as_bytes()).expect("it can be written");
 }
 
 /// What a peer printed, if it ended well.

@@ -248,7 +248,15 @@ fn compare(kind: &str, at: &str, theirs: Option<&Value>, ours: Option<&Value>, n
     if theirs == ours {
         return;
     }
-    if let (Some(Value::Object(a)), Some(Value::Object(b))) = (theirs, ours) {
+    let none = Map::new();
+    let fields = match (theirs, ours) {
+        (Some(Value::Object(a)), Some(Value::Object(b))) => Some((a, b)),
+        // Labels and annotations are told one by one.
+        (Some(Value::Object(a)), None) if at.contains("metadata") => Some((a, &none)),
+        (None, Some(Value::Object(b))) if at.contains("metadata") => Some((&none, b)),
+        _ => None,
+    };
+    if let Some((a, b)) = fields {
         let keys: std::collections::BTreeSet<&String> = a.keys().chain(b.keys()).collect();
         for key in keys {
             let below = if at.is_empty() { key.clone() } else { format!("{at}.{key}") };

@@ -5,7 +5,7 @@ use std::path::Path;
 use async_trait::async_trait;
 use kube::config::Kubeconfig;
 
-use crate::{Bootstrap, BootstrapError, Driver};
+use crate::{Bootstrap, BootstrapError, Driver, Identity, Progress, Wanted};
 
 /// An existing cluster as bootstrap cluster.
 #[derive(Debug, Clone)]
@@ -38,15 +38,20 @@ impl Driver for Existing {
         false
     }
 
-    async fn find(&self, _cluster: &str) -> Result<Option<Bootstrap>, BootstrapError> {
+    async fn find(&self, _cluster: &Identity) -> Result<Option<Bootstrap>, BootstrapError> {
         Ok(Some(self.bootstrap.clone()))
     }
 
-    async fn create(&self, _cluster: &str) -> Result<Bootstrap, BootstrapError> {
+    async fn create(
+        &self,
+        _cluster: &Identity,
+        _wanted: &Wanted,
+        _progress: &dyn Progress,
+    ) -> Result<Bootstrap, BootstrapError> {
         Ok(self.bootstrap.clone())
     }
 
-    async fn delete(&self, _cluster: &str) -> Result<(), BootstrapError> {
+    async fn delete(&self, _cluster: &Identity) -> Result<(), BootstrapError> {
         Ok(())
     }
 }
@@ -80,11 +85,12 @@ mod tests {
     #[tokio::test]
     async fn is_found_made_and_left_alone() {
         let driver = Existing::new("the test", GOOD).unwrap();
+        let prod = Identity { cluster: "prod".into(), owner: "o".into(), folder: "prod".into() };
         assert!(!driver.temporary());
-        assert_eq!(driver.find("prod").await.unwrap().unwrap().kubeconfig, GOOD);
-        assert_eq!(driver.create("prod").await.unwrap().kubeconfig, GOOD);
-        driver.delete("prod").await.unwrap();
-        assert!(driver.find("prod").await.unwrap().is_some(), "a cluster that was there before is there after");
+        assert_eq!(driver.find(&prod).await.unwrap().unwrap().kubeconfig, GOOD);
+        assert_eq!(driver.create(&prod, &Wanted::default(), &crate::Silent).await.unwrap().kubeconfig, GOOD);
+        driver.delete(&prod).await.unwrap();
+        assert!(driver.find(&prod).await.unwrap().is_some(), "a cluster that was there before is there after");
     }
 
     #[test]

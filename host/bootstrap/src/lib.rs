@@ -1,16 +1,20 @@
 //! A management cluster to start from.
 //!
 //! A create needs a Kubernetes cluster that runs the Cluster API controllers until the new cluster can run its own: the
-//! bootstrap cluster. Where it comes from is a driver's affair: [`existing`] uses one that is there already, and
-//! [`service`] asks a service for one. The caller knows the difference only through [`Driver::temporary`].
+//! bootstrap cluster. Where it comes from is a driver's affair: [`docker`] makes one in a container, [`existing`] uses one
+//! that is there already, and [`service`] asks a service for one. The caller knows the difference only through
+//! [`Driver::temporary`].
 
 #![forbid(unsafe_code)]
 
+pub mod docker;
 mod error;
 pub mod existing;
 pub mod service;
+mod wanted;
 
 pub use error::BootstrapError;
+pub use wanted::{Check, Finding, Identity, Mirror, MirrorHost, NodeImage, Outcome, Proxy, Wanted};
 
 use async_trait::async_trait;
 
@@ -28,6 +32,25 @@ impl std::fmt::Debug for Bootstrap {
     }
 }
 
+/// Hears what a driver is waiting for.
+pub trait Progress: Send + Sync {
+    /// Something is awaited: `image NAME`, "downloading, 40 %". Comes again whenever the sentence changes.
+    fn waiting(&self, object: &str, sentence: &str);
+
+    /// Worth knowing: one sentence without a full stop.
+    fn note(&self, sentence: &str);
+}
+
+/// Tells nobody.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn waiting(&self, _object: &str, _sentence: &str) {}
+
+    fn note(&self, _sentence: &str) {}
+}
+
 /// A way to come by bootstrap clusters.
 ///
 /// Every call may be repeated: `create` for a cluster that has one hands out that one, `delete` of none does nothing.
@@ -39,18 +62,35 @@ pub trait Driver: Send + Sync {
     /// Whether its clusters are made for one run and deleted at its end.
     fn temporary(&self) -> bool;
 
-    /// The bootstrap cluster of the workload cluster `cluster`, if there is one.
-    async fn find(&self, cluster: &str) -> Result<Option<Bootstrap>, BootstrapError>;
+    /// Whether a bootstrap cluster can be made here, found out without touching anything. One check for each thing that
+    /// was looked at; a driver that has nothing to look at gives none.
+    async fn check(&self, _cluster: &Identity, _wanted: &Wanted) -> Vec<Check> {
+        Vec::new()
+    }
 
-    /// Makes the bootstrap cluster of `cluster`, or hands out the one that is there.
-    async fn create(&self, cluster: &str) -> Result<Bootstrap, BootstrapError>;
+    /// The bootstrap cluster of `cluster`, if there is one that is whole.
+    async fn find(&self, cluster: &Identity) -> Result<Option<Bootstrap>, BootstrapError>;
 
-    /// Deletes the bootstrap cluster of `cluster`, if this driver made it.
-    async fn delete(&self, cluster: &str) -> Result<(), BootstrapError>;
+    /// Whether anything of it is there, be it whole, half-made or stopped.
+    async fn remains(&self, cluster: &Identity) -> Result<bool, BootstrapError> {
+        Ok(self.find(cluster).await?.is_some())
+    }
 
-    /// What is known of the bootstrap cluster from outside, for a diagnosis: pages by file name. A driver that knows
-    /// nothing has none; one that can't find out says so on a page.
-    async fn state(&self, _cluster: &str) -> Vec<(String, String)> {
+    /// Makes the bootstrap cluster of `cluster`, or hands out the one that is there. What an earlier try left half-made
+    /// is continued or replaced.
+    async fn create(
+        &self,
+        cluster: &Identity,
+        wanted: &Wanted,
+        progress: &dyn Progress,
+    ) -> Result<Bootstrap, BootstrapError>;
+
+    /// Deletes all that there is of the bootstrap cluster of `cluster`, if this driver made it.
+    async fn delete(&self, cluster: &Identity) -> Result<(), BootstrapError>;
+
+    /// What there is to see from outside when something went wrong: names and contents of files. Never fails; what can't
+    /// be found out is said in the text.
+    async fn evidence(&self, _cluster: &Identity) -> Vec<(String, String)> {
         Vec::new()
     }
 }

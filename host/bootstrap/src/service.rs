@@ -13,7 +13,7 @@ use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
 use url::Url;
 
-use crate::{Bootstrap, BootstrapError, Driver, existing};
+use crate::{Bootstrap, BootstrapError, Driver, Identity, Progress, Wanted, existing};
 
 /// Making a cluster takes a while, but not for ever.
 const PATIENCE: Duration = Duration::from_mins(15);
@@ -119,18 +119,23 @@ impl Driver for Service {
         true
     }
 
-    async fn find(&self, cluster: &str) -> Result<Option<Bootstrap>, BootstrapError> {
-        let body = self.call(Method::GET, cluster, "look for").await?;
-        body.map(|b| self.bootstrap("look for", cluster, &b)).transpose()
+    async fn find(&self, cluster: &Identity) -> Result<Option<Bootstrap>, BootstrapError> {
+        let body = self.call(Method::GET, &cluster.cluster, "look for").await?;
+        body.map(|b| self.bootstrap("look for", &cluster.cluster, &b)).transpose()
     }
 
-    async fn create(&self, cluster: &str) -> Result<Bootstrap, BootstrapError> {
-        let body = self.call(Method::PUT, cluster, "create").await?.unwrap_or_default();
-        self.bootstrap("create", cluster, &body)
+    async fn create(
+        &self,
+        cluster: &Identity,
+        _wanted: &Wanted,
+        _progress: &dyn Progress,
+    ) -> Result<Bootstrap, BootstrapError> {
+        let body = self.call(Method::PUT, &cluster.cluster, "create").await?.unwrap_or_default();
+        self.bootstrap("create", &cluster.cluster, &body)
     }
 
-    async fn delete(&self, cluster: &str) -> Result<(), BootstrapError> {
-        self.call(Method::DELETE, cluster, "delete").await.map(|_| ())
+    async fn delete(&self, cluster: &Identity) -> Result<(), BootstrapError> {
+        self.call(Method::DELETE, &cluster.cluster, "delete").await.map(|_| ())
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use kedge_bootstrap::service::Service;
-use kedge_bootstrap::{BootstrapError, Driver};
+use kedge_bootstrap::{BootstrapError, Driver, Identity, Silent, Wanted};
 use rcgen::{CertificateParams, KeyPair};
 use rustls_pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -13,6 +13,14 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 const KUBECONFIG: &str = "current-context: a\ncontexts: [{name: a, context: {cluster: c, user: u}}]\nclusters: [{name: c, cluster: {server: 'https://127.0.0.1:1'}}]\nusers: [{name: u, user: {token: t}}]\n";
+
+fn identity(cluster: &str) -> Identity {
+    Identity { cluster: cluster.into(), owner: "me".into(), folder: cluster.into() }
+}
+
+fn prod() -> Identity {
+    identity("prod")
+}
 
 #[derive(Default)]
 struct Seen {
@@ -91,13 +99,17 @@ async fn a_bootstrap_cluster_comes_and_goes() {
     let (url, ca, seen) = serve().await;
     let service = Service::new(&url, "secret", &ca).unwrap();
     assert!(service.temporary());
-    assert!(service.find("prod").await.unwrap().is_none());
-    assert_eq!(service.create("prod").await.unwrap().kubeconfig, KUBECONFIG);
-    assert_eq!(service.create("prod").await.unwrap().kubeconfig, KUBECONFIG, "making it again hands out the same");
-    assert!(service.find("prod").await.unwrap().is_some());
-    service.delete("prod").await.unwrap();
-    service.delete("prod").await.unwrap();
-    assert!(service.find("prod").await.unwrap().is_none());
+    assert!(service.find(&prod()).await.unwrap().is_none());
+    assert_eq!(service.create(&prod(), &Wanted::default(), &Silent).await.unwrap().kubeconfig, KUBECONFIG);
+    assert_eq!(
+        service.create(&prod(), &Wanted::default(), &Silent).await.unwrap().kubeconfig,
+        KUBECONFIG,
+        "making it again hands out the same"
+    );
+    assert!(service.find(&prod()).await.unwrap().is_some());
+    service.delete(&prod()).await.unwrap();
+    service.delete(&prod()).await.unwrap();
+    assert!(service.find(&prod()).await.unwrap().is_none());
     assert_eq!(seen.lock().unwrap().requests[1], "PUT /v1/bootstrap/prod");
 }
 
@@ -105,14 +117,15 @@ async fn a_bootstrap_cluster_comes_and_goes() {
 async fn a_name_can_not_leave_its_place_in_the_path() {
     let (url, ca, seen) = serve().await;
     let service = Service::new(&url, "secret", &ca).unwrap();
-    assert!(service.find("../../x?y").await.unwrap().is_none());
+    assert!(service.find(&identity("../../x?y")).await.unwrap().is_none());
     assert_eq!(seen.lock().unwrap().requests, ["GET /v1/bootstrap/..%2F..%2Fx%3Fy"]);
 }
 
 #[tokio::test]
 async fn refusals_are_told_in_words() {
     let (url, ca, seen) = serve().await;
-    let wrong = Service::new(&url, "wrong", &ca).unwrap().create("prod").await.unwrap_err();
+    let wrong =
+        Service::new(&url, "wrong", &ca).unwrap().create(&prod(), &Wanted::default(), &Silent).await.unwrap_err();
     assert!(
         wrong.to_string().ends_with("refused to create the bootstrap cluster of `prod`: it does not accept the token"),
         "{wrong}"
@@ -125,7 +138,7 @@ async fn refusals_are_told_in_words() {
         (200, r#"{"kubeconfig":""}"#, "it has no current context"),
     ] {
         seen.lock().unwrap().broken = Some((status, body));
-        let error = service.create("prod").await.unwrap_err();
+        let error = service.create(&prod(), &Wanted::default(), &Silent).await.unwrap_err();
         assert!(error.to_string().ends_with(expected), "{error}");
         assert!(!format!("{error:?} {error}").contains("secret"));
     }
@@ -135,7 +148,7 @@ async fn refusals_are_told_in_words() {
 async fn an_authority_that_did_not_sign_is_not_trusted() {
     let (url, _, _) = serve().await;
     let (_, other, _) = serve().await;
-    let error = Service::new(&url, "secret", &other).unwrap().find("prod").await.unwrap_err();
+    let error = Service::new(&url, "secret", &other).unwrap().find(&prod()).await.unwrap_err();
     assert!(matches!(error, BootstrapError::Unreachable { .. }), "{error}");
 }
 

@@ -10,8 +10,8 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub(crate) use cluster::{
-    CreateArgs, DeleteArgs, DescribeArgs, DiffArgs, GenerateArgs, Managers, PreflightArgs, RenderArgs, SchemaArgs,
-    ValidateArgs,
+    CreateArgs, DeleteArgs, DescribeArgs, DiffArgs, GenerateArgs, Managers, MoveArgs, PreflightArgs, RenderArgs,
+    SchemaArgs, ValidateArgs,
 };
 pub(crate) use lab::{LabCommand, LabServeArgs, LabUse};
 pub(crate) use plugin::PluginCommand;
@@ -147,6 +147,8 @@ pub(crate) enum Command {
     /// Delete a cluster, whole or half-made
     #[command(subcommand)]
     Delete(DeleteCommand),
+    /// Move clusters from one management cluster to another, with all that belongs to them
+    Move(MoveArgs),
     /// Show a cluster and what it is made of
     #[command(subcommand)]
     Describe(DescribeCommand),

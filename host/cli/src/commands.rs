@@ -8,6 +8,7 @@ pub(crate) mod diff;
 pub(crate) mod generate;
 pub(crate) mod get;
 pub(crate) mod lab;
+pub(crate) mod move_clusters;
 pub(crate) mod plugin;
 pub(crate) mod preflight;
 pub(crate) mod provider;

@@ -78,6 +78,7 @@ fn run(cli: Cli, printer: &Arc<Printer>) -> Result<(), Failure> {
             Command::Preflight(args) => commands::preflight::run(args, printer).await,
             Command::Create(CreateCommand::Cluster(args)) => commands::create::run(args, printer).await,
             Command::Delete(DeleteCommand::Cluster(args)) => commands::delete::run(args, printer).await,
+            Command::Move(args) => commands::move_clusters::run(args, printer).await,
             Command::Schema(args) => commands::schema::run(args, printer).await,
             Command::Describe(DescribeCommand::Cluster(args)) => commands::describe::run(args, printer).await,
             Command::Get(GetCommand::Clusters(output)) => commands::get::run(output, printer).await,

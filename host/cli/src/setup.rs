@@ -108,6 +108,10 @@ pub(crate) fn use_managers(options: &mut Options, managers: &Managers) -> Result
         let existing =
             kedge_bootstrap::existing::Existing::from_file(path).map_err(kedge_workflow::WorkflowError::from)?;
         options.bootstrap = Some(Arc::new(existing));
+    } else if options.bootstrap.is_none() {
+        let engine =
+            kedge_bootstrap::docker::Docker::new(Arc::clone(&options.environment), managers.node_image.clone());
+        options.bootstrap = Some(Arc::new(engine));
     }
     Ok(())
 }

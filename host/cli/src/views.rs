@@ -12,10 +12,12 @@ use kedge_workflow::outcome::{
 use crate::printer::Printer;
 
 mod manifests;
+mod moved;
 mod plugins;
 mod table;
 
 pub(crate) use manifests::{differences, explained};
+pub(crate) use moved::moved;
 pub(crate) use plugins::{inspected, plugins};
 
 /// Findings for programs.

@@ -106,6 +106,12 @@ pub enum Error {
         /// Why.
         reason: String,
     },
+    /// What is installed does not go with what is to be installed.
+    #[error("{reason}")]
+    Installed {
+        /// Why, all reasons.
+        reason: String,
+    },
     /// The spec and what the provider gave don't fit together.
     #[error("{reason}")]
     Render {
@@ -152,6 +158,9 @@ impl Error {
                 format!(
                     "install the provider that brings `{kind}`, or use a release whose providers serve this version"
                 )
+            }
+            Self::Installed { .. } => {
+                "nothing was touched; use a release that is at least as new, or take away what is in the way".to_owned()
             }
             Self::Component { .. } => "use another release, or correct the component's manifest".to_owned(),
             Self::Several(all) => all.iter().map(Self::help).find(|h| !h.is_empty()).unwrap_or_default(),

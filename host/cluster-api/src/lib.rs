@@ -4,6 +4,7 @@
 //! - [`install`]: cert-manager and the providers of a release, put on a cluster as `clusterctl init` would leave it.
 //! - [`readiness`]: every wait, each with a bound and a sentence for what is awaited.
 //! - [`render`]: the Cluster API objects of a spec, the same bytes for the same input.
+//! - [`served`]: whether the components of a release take them, asked before anything is touched.
 //! - [`pivot`]: the move of a cluster's objects from one management cluster to another, safe to kill at any moment.
 #![forbid(unsafe_code)]
 
@@ -15,6 +16,7 @@ pub mod pivot;
 mod progress;
 pub mod readiness;
 pub mod render;
+pub mod served;
 #[cfg(test)]
 mod testing;
 

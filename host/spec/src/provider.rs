@@ -125,6 +125,12 @@ impl Description {
         self.kinds.iter().find(|k| k.role == KindRole::Datacenter).map(|k| k.kind.as_str())
     }
 
+    /// The path at which the infrastructure provider's controllers expect the socket of the container engine on the
+    /// nodes they run on, if they make machines through it.
+    pub fn engine_socket(&self) -> Option<&str> {
+        self.extensions.get("engine-socket").map(String::as_str).filter(|path| path.starts_with('/'))
+    }
+
     /// The claim on a kind, if this provider understands it.
     pub fn claim(&self, kind: &str) -> Option<&KindClaim> {
         self.kinds.iter().find(|k| k.kind == kind)

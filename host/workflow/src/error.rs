@@ -151,6 +151,16 @@ pub enum WorkflowError {
     /// There is no bootstrap cluster to be had.
     #[error(transparent)]
     Bootstrap(#[from] BootstrapError),
+    /// Clusters could not be moved.
+    #[error("{source}")]
+    Move {
+        /// Why.
+        source: Box<kedge_cluster_api::Error>,
+        /// Whether anything was changed on either side.
+        touched: bool,
+        /// What is where now.
+        aftermath: String,
+    },
     /// A cluster's API is wanted and does not answer.
     #[error("{message}")]
     Api {
@@ -176,9 +186,11 @@ impl WorkflowError {
             | Self::Manages { .. }
             | Self::Tool(_)
             | Self::GitOps(_)
+            | Self::Move { touched: false, .. }
             | Self::Command { changes: false, .. } => 4,
             Self::Command { changes: true, .. }
             | Self::Step { .. }
+            | Self::Move { .. }
             | Self::Journal(_)
             | Self::Bootstrap(_)
             | Self::Api { .. } => 5,
@@ -204,6 +216,7 @@ impl WorkflowError {
                 "`kedge plugin inspect` shows what a plugin is and wants; nothing was touched".to_owned()
             }
             Self::Render(error) => error.help(),
+            Self::Move { source, aftermath, .. } => format!("{}\n{aftermath}", source.help()),
             Self::Changed { difference, created: true, .. } => {
                 format!("{difference}; the cluster was created, and this version can't change one that is there")
             }

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use cap_std::ambient_authority;
 use cap_std::fs::{Dir, OpenOptions};
+use kedge_bootstrap::Identity;
 use thiserror::Error;
 
 pub use lock::{Holder, Lock};
@@ -21,6 +22,8 @@ pub const AUDIT: &str = ".kedge/audit.jsonl";
 pub const LOCK_FILE: &str = ".kedge/lock.toml";
 /// The spec as the run uses it, with all defaults.
 pub const SPEC: &str = ".kedge/spec.yaml";
+/// A random word, by which what was made for this folder is known from what was made for others of its name.
+pub const OWNER: &str = ".kedge/owner";
 /// Snapshots of moves.
 pub const MOVES: &str = ".kedge/moves";
 /// One folder for each failure.
@@ -213,7 +216,7 @@ impl Folder {
     /// Removes all that runs on this cluster wrote, and the folder itself if nothing else is in it. Whether the folder
     /// is gone.
     pub fn remove_own(self) -> Result<bool, FolderError> {
-        let own = [JOURNAL, AUDIT, LOCK_FILE, SPEC, MOVES, DIAGNOSIS, GENERATED, lock::FILE].map(str::to_owned);
+        let own = [JOURNAL, AUDIT, LOCK_FILE, SPEC, OWNER, MOVES, DIAGNOSIS, GENERATED, lock::FILE].map(str::to_owned);
         for name in own.into_iter().chain([self.kubeconfig_file(), self.spec_file()]) {
             self.remove(&name)?;
         }
@@ -225,6 +228,33 @@ impl Folder {
             self.parent.remove_dir(&self.name).map_err(|source| self.failed("remove", "", source))?;
         }
         Ok(empty)
+    }
+
+    /// Which bootstrap cluster belongs to this folder, made up at the first call.
+    pub fn identity(&self) -> Result<Identity, FolderError> {
+        let owner = match self.known_owner()? {
+            Some(owner) => owner,
+            None => {
+                let owner = uuid::Uuid::new_v4().simple().to_string();
+                self.write(OWNER, &owner, Readers::Usual)?;
+                owner
+            }
+        };
+        Ok(self.identified(owner))
+    }
+
+    /// The same without writing anything: where nothing was made up yet, nothing belongs to the folder.
+    pub fn known_identity(&self) -> Result<Identity, FolderError> {
+        Ok(self.identified(self.known_owner()?.unwrap_or_default()))
+    }
+
+    fn known_owner(&self) -> Result<Option<String>, FolderError> {
+        Ok(self.read(OWNER)?.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()))
+    }
+
+    fn identified(&self, owner: String) -> Identity {
+        let path = std::path::absolute(&self.path).unwrap_or_else(|_| self.path.clone());
+        Identity { cluster: self.name.clone(), owner, folder: path.display().to_string() }
     }
 
     fn is_empty(&self, name: &str) -> Result<bool, FolderError> {

@@ -6,6 +6,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bootstrap;
 pub mod commands;
 mod diagnosis;
 mod eksa;

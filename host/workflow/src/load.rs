@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use kedge_cluster_api::install::ComponentManifests;
+use kedge_cluster_api::install::{ComponentManifests, ImageOverrides};
 use kedge_cluster_api::render::{self, Manifests, RenderInput};
 use kedge_plugin::{
     Catalog, EngineAddress, Environment, HostOptions, Lock, Override, Plugin, PluginError, PluginHost, SecretStore,
@@ -317,9 +317,15 @@ impl Prepared {
         for component in self.components()? {
             let yaml = self.file(&component.components_url).await?;
             let yaml = self.view.mirror().rewrite_manifest(&yaml).into_owned();
-            all.push(ComponentManifests { component, yaml });
+            all.push(ComponentManifests { component, yaml, images: ImageOverrides::default() });
         }
         Ok(all)
+    }
+
+    /// Refuses manifests with kinds or fields that the components of the release don't serve.
+    pub(crate) async fn check_served(&self, manifests: &Manifests) -> Result<(), WorkflowError> {
+        let components = self.component_manifests().await?;
+        kedge_cluster_api::served::check(manifests, &components).map_err(|e| WorkflowError::Render(Box::new(e)))
     }
 
     /// A file that the release names.

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
+use crate::bootstrap;
 use crate::error::WorkflowError;
 use crate::event::{CheckMark, Event, Reporter, ReporterExt};
 use crate::load::{Prepared, plugin_error};
@@ -88,6 +89,14 @@ pub(crate) async fn run(
         tell(&report, reporter);
         checked.checks.push(report);
     }
+    if let Some(driver) = &options.bootstrap
+        && ground.is_none_or(|ground| ground.management.is_none())
+    {
+        for report in bootstrap::checks(prepared, options, driver.as_ref()).await? {
+            tell(&report, reporter);
+            checked.checks.push(report);
+        }
+    }
     if failures(&checked.checks).next().is_none() {
         reporter.line(format!("✅ {} Provider setup is valid", prepared.description().title));
     }
@@ -129,7 +138,8 @@ fn unknown_skips(plan: &[Check], options: &Options, reporter: &dyn Reporter) {
         // A prefix up to the colon stands for all checks of that sort.
         let known = plan.iter().any(|c| c.id == *id || c.id.split(':').next() == Some(id))
             || id == ADDRESS_CHECK
-            || management::IDS.contains(&id.as_str());
+            || management::IDS.contains(&id.as_str())
+            || id.starts_with("bootstrap-");
         if !known {
             reporter.warning(format!("there is no check `{id}` to skip"));
         }

@@ -8,7 +8,7 @@ use std::sync::PoisonError;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use kedge_bootstrap::Driver;
+use kedge_bootstrap::{Driver, Identity, Wanted};
 use kedge_cluster_api::api::Api;
 use kedge_cluster_api::install::{ComponentManifests, InstallTimeouts};
 use kedge_cluster_api::readiness::{self, Timeout};
@@ -19,6 +19,7 @@ use serde_json::{Value, json};
 use tokio::sync::{Mutex, Notify, OnceCell};
 use tokio::time::Instant;
 
+use crate::bootstrap;
 use crate::error::WorkflowError;
 use crate::event::{Event, Reporter, ReporterExt};
 use crate::folder::{Folder, GENERATED, Readers};
@@ -52,6 +53,8 @@ pub struct Run {
     pub(crate) driver: Arc<dyn Driver>,
     /// Present if another cluster manages this one, now and later; the driver hands out that one's kubeconfig then.
     pub(crate) management: Option<Management>,
+    /// Which bootstrap cluster is this run's.
+    pub(crate) identity: Identity,
     pub(crate) components: Vec<ComponentManifests>,
     /// What preflight of this run came to: for the report, and for the error if it failed.
     pub(crate) checks: Plain<Option<Vec<CheckReport>>>,
@@ -73,6 +76,7 @@ impl Run {
         journal: Journal,
         secrets: Arc<SecretStore>,
         ground: Ground,
+        identity: Identity,
         components: Vec<ComponentManifests>,
     ) -> Self {
         Self {
@@ -84,6 +88,7 @@ impl Run {
             secrets,
             driver: ground.driver,
             management: ground.management,
+            identity,
             components,
             checks: Plain::default(),
             refused: Plain::default(),
@@ -121,7 +126,7 @@ impl Run {
 
     /// Progress of a step, told to the reporter.
     pub(crate) fn progress(&self, step: &'static str) -> Arc<Teller> {
-        Arc::new(Teller { step, begun: Instant::now(), reporter: Arc::clone(&self.reporter) })
+        Arc::new(Teller::new(step, Arc::clone(&self.reporter)))
     }
 
     /// The bootstrap cluster or the management cluster, if there is one and it answers.
@@ -130,7 +135,7 @@ impl Run {
         if let Some(api) = known.as_ref() {
             return Ok(Side::There(api.clone()));
         }
-        let Some(found) = self.driver.find(self.name()).await? else { return Ok(Side::Absent) };
+        let Some(found) = self.driver.find(&self.identity).await? else { return Ok(Side::Absent) };
         let api = Api::from_kubeconfig(&found.kubeconfig).await?;
         match api.version().await {
             Ok(_) => {
@@ -139,6 +144,22 @@ impl Run {
             }
             Err(error) => Ok(Side::Silent(error)),
         }
+    }
+
+    /// Makes the bootstrap cluster, and waits until its API answers.
+    pub(crate) async fn make_bootstrap(&self, step: &'static str) -> Result<(), Failure> {
+        self.forget_bootstrap().await;
+        let progress = self.progress(step);
+        let wanted = self.wanted()?;
+        let made = self.driver.create(&self.identity, &wanted, progress.as_ref()).await?;
+        let api = Api::from_kubeconfig(&made.kubeconfig).await?;
+        readiness::api_answers(&api, self.bound(self.options.timeouts.installation), progress.as_ref()).await?;
+        Ok(())
+    }
+
+    /// What the bootstrap cluster is to be like, with the credentials that it needs.
+    fn wanted(&self) -> Result<Wanted, Failure> {
+        bootstrap::wanted(&self.prepared, &self.options).map_err(|error| self.refuse(error))
     }
 
     /// The bootstrap cluster or the management cluster, which has to be there.
@@ -434,6 +455,12 @@ pub(crate) struct Teller {
     reporter: Arc<dyn Reporter>,
 }
 
+impl Teller {
+    pub(crate) fn new(step: &'static str, reporter: Arc<dyn Reporter>) -> Self {
+        Self { step, begun: Instant::now(), reporter }
+    }
+}
+
 impl Progress for Teller {
     fn waiting(&self, object: &str, sentence: &str) {
         self.reporter.event(Event::Waiting {
@@ -446,6 +473,16 @@ impl Progress for Teller {
 
     fn note(&self, sentence: &str) {
         self.reporter.event(Event::Note { text: sentence.to_owned() });
+    }
+}
+
+impl kedge_bootstrap::Progress for Teller {
+    fn waiting(&self, object: &str, sentence: &str) {
+        Progress::waiting(self, object, sentence);
+    }
+
+    fn note(&self, sentence: &str) {
+        Progress::note(self, sentence);
     }
 }
 

@@ -121,14 +121,14 @@ impl Step<Run> for SettleMove {
         let options = moving(run, "create", !run.driver.temporary())?;
         let pivot = Pivot::new(&bootstrap, &workload, options);
         match pivot.roll_back(progress).await {
-            Ok(()) => return settles(run, &bootstrap, progress).await,
+            Ok(_) => return settles(run, &bootstrap, progress).await,
             // Past its commit, a move can only be finished.
-            Err(ApiError::Pivot { .. }) => pivot.run(progress).await?,
+            Err(ApiError::Pivot { .. }) => drop(pivot.run(progress).await?),
             Err(error) => return Err(error.into()),
         }
         if run.driver.temporary() {
             // What is left on it is a copy that nobody works on, and in the way of the move back.
-            run.driver.delete(run.name()).await?;
+            run.driver.delete(&run.identity).await?;
             run.forget_bootstrap().await;
         }
         Ok(())
@@ -154,7 +154,7 @@ fn moving(run: &Run, name: &str, delete_source: bool) -> Result<PivotOptions, Fa
     let operation = if name == "create" { "create" } else { "delete" };
     Ok(PivotOptions {
         namespace: NAMESPACE.to_owned(),
-        cluster: run.name().to_owned(),
+        cluster: Some(run.name().to_owned()),
         snapshot_dir: run.folder.make_dir(&format!("{MOVES}/{name}"))?,
         operation_id: format!("{operation}-{}", run.prepared.spec.hash().chars().take(12).collect::<String>()),
         delete_source,
@@ -189,12 +189,7 @@ impl Step<Run> for BootstrapAgain {
     }
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
-        run.forget_bootstrap().await;
-        let made = run.driver.create(run.name()).await?;
-        let api = Api::from_kubeconfig(&made.kubeconfig).await?;
-        let progress = run.progress(self.id());
-        readiness::api_answers(&api, run.bound(run.options.timeouts.installation), progress.as_ref()).await?;
-        Ok(())
+        run.make_bootstrap(self.id()).await
     }
 }
 
@@ -259,7 +254,8 @@ impl Step<Run> for MoveBack {
         let progress = run.progress(self.id());
         // The source goes away with its machines, and nobody is left there to work on a second copy.
         let options = moving(run, "delete", false)?;
-        Ok(Pivot::new(&from, &to, options).run(progress.as_ref()).await?)
+        Pivot::new(&from, &to, options).run(progress.as_ref()).await?;
+        Ok(())
     }
 }
 
@@ -380,7 +376,7 @@ impl Step<Run> for DropBootstrap {
     }
 
     async fn holds(&self, run: &Run) -> Result<bool, Failure> {
-        Ok(!self.temporary || run.driver.find(run.name()).await?.is_none())
+        Ok(!self.temporary || !run.driver.remains(&run.identity).await?)
     }
 
     async fn ready(&self, run: &Run) -> Result<(), Failure> {
@@ -394,7 +390,7 @@ impl Step<Run> for DropBootstrap {
     }
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
-        run.driver.delete(run.name()).await?;
+        run.driver.delete(&run.identity).await?;
         run.forget_bootstrap().await;
         Ok(())
     }

@@ -6,8 +6,8 @@ mod common;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
-use kedge_bootstrap::Driver;
 use kedge_bootstrap::service::Service;
+use kedge_bootstrap::{Driver, Identity};
 use kedge_lab::{Lab, LabOptions};
 use kedge_workflow::{EndpointOverride, Event, Interrupt, Interrupter, Options, Reporter, WorkflowError, commands};
 
@@ -88,6 +88,10 @@ fn driver(lab: &Lab) -> Service {
     Service::new(&connection.url, connection.token.clone(), &connection.ca_pem).unwrap()
 }
 
+fn identity(cluster: &str) -> Identity {
+    Identity { cluster: cluster.to_owned(), owner: "the test".to_owned(), folder: cluster.to_owned() }
+}
+
 fn cluster(spec: &str) -> String {
     let documents = kedge_spec::yaml_documents(&kedge_spec::Source::new("spec", spec_text(spec))).unwrap();
     let cluster = documents.iter().find(|d| d["kind"] == "Cluster").unwrap();
@@ -111,7 +115,7 @@ async fn creates(wanted: Wanted) {
     let without: Vec<_> = lines.iter().filter(|l| !checks.contains(l)).cloned().collect();
     assert_eq!(without, TRANSCRIPT.lines().collect::<Vec<_>>());
     assert!(checks.last().unwrap().ends_with(" Provider setup is valid"), "{checks:?}");
-    assert!(driver(&lab).find(&name).await.unwrap().is_none(), "the bootstrap cluster is gone");
+    assert!(driver(&lab).find(&identity(&name)).await.unwrap().is_none(), "the bootstrap cluster is gone");
     let folder = home.path().join(&name);
     assert!(folder.join(format!("{name}-eks-a-cluster.yaml")).exists());
     assert_no_secrets(&folder, &lab);
@@ -239,7 +243,7 @@ async fn deletes(wanted: Wanted, stop_create_at: Option<&'static str>) {
     let outcome = outcome.unwrap_or_else(|e| panic!("{stop_create_at:?}: {}\n{}", words(&e), found(&e)));
     assert_eq!(heard.lines().last().unwrap(), "🎉 Cluster deleted!", "{outcome:?}");
     assert!(!home.path().join(&name).exists(), "nothing stays");
-    assert!(driver(&lab).find(&name).await.unwrap().is_none());
+    assert!(driver(&lab).find(&identity(&name)).await.unwrap().is_none());
     let error = commands::delete(&deleting, Some(&name), Arc::new(Heard::default())).await.unwrap_err();
     assert_eq!(error.exit_code(), 3, "{}", words(&error));
     lab.stop().await;
@@ -280,7 +284,7 @@ async fn a_dry_run_leaves_nothing() {
     );
     assert!(heard.lines().last().unwrap().ends_with(" Provider setup is valid"));
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
-    assert!(driver(&lab).find(&cluster(spec)).await.unwrap().is_none());
+    assert!(driver(&lab).find(&identity(&cluster(spec))).await.unwrap().is_none());
     lab.stop().await;
 }
 
@@ -299,7 +303,7 @@ async fn a_failed_preflight_leaves_nothing() {
     assert_eq!(lines.first().unwrap(), "Performing setup and validations");
     assert!(!lines.iter().any(|l| l.ends_with("setup is valid")), "{lines:?}");
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
-    assert!(driver(&lab).find(&cluster(spec)).await.unwrap().is_none());
+    assert!(driver(&lab).find(&identity(&cluster(spec))).await.unwrap().is_none());
     lab.stop().await;
 }
 
@@ -355,7 +359,7 @@ async fn killed_again_and_again_it_ends_in_the_same_cluster() {
         nodes.extend(node.children);
     }
     assert_eq!(machines, 7, "every machine once");
-    assert!(driver(&lab).find(&name).await.unwrap().is_none());
+    assert!(driver(&lab).find(&identity(&name)).await.unwrap().is_none());
     assert!(create(&options, &Arc::new(Heard::default())).await.already);
     lab.stop().await;
 }
@@ -365,7 +369,11 @@ async fn an_existing_bootstrap_cluster_is_used_and_left_as_it_is() {
     let spec = &spec(External);
     let home = tempfile::tempdir().unwrap();
     let (lab, name) = (lab(spec).await, cluster(spec));
-    let kubeconfig = driver(&lab).create("shared").await.unwrap().kubeconfig;
+    let kubeconfig = driver(&lab)
+        .create(&identity("shared"), &kedge_bootstrap::Wanted::default(), &kedge_bootstrap::Silent)
+        .await
+        .unwrap()
+        .kubeconfig;
     let mut options = options(home.path(), spec, &lab);
     options.bootstrap = Some(Arc::new(kedge_bootstrap::existing::Existing::new("shared", &kubeconfig).unwrap()));
     let heard = Arc::new(Heard::default());

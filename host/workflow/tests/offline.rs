@@ -74,7 +74,7 @@ async fn a_create_without_credentials_touches_nothing() {
 }
 
 #[tokio::test]
-async fn a_release_with_a_helm_chart_alone_is_refused_before_anything_is_touched() {
+async fn a_release_without_a_network_is_refused_before_anything_is_touched() {
     let home = tempfile::tempdir().unwrap();
     let mut options = options(home.path(), "spec.yaml", &spec_text(&spec(Small)));
     options.bootstrap = Some(common::existing());
@@ -82,7 +82,7 @@ async fn a_release_with_a_helm_chart_alone_is_refused_before_anything_is_touched
     *bundles = bundles.replace("embedded:cilium.yaml", "");
     let error = commands::create(&options, std::sync::Arc::new(Silent)).await.unwrap_err();
     assert_eq!(error.exit_code(), 3);
-    assert!(error.to_string().contains("no manifests of `cilium`"), "{}", common::words(&error));
+    assert!(error.to_string().contains("neither a chart nor manifests of `cilium`"), "{}", common::words(&error));
     assert_eq!(std::fs::read_dir(home.path()).unwrap().count(), 0);
 }
 

@@ -82,13 +82,14 @@ fn publish(site: &Mutex<Site>, signer: &EcdsaKeyPair) {
     let sign = |message: &[u8]| STANDARD.encode(signer.sign(&SystemRandom::new(), message).unwrap());
     let channel = version().to_string().replace('.', "-");
     let annotations = format!(
-        "metadata:\n  annotations:\n    anywhere.eks.amazonaws.com/signature: {}\n    \
-         distro.eks.amazonaws.com/signature-{channel}: {}\n",
+        "annotations: {{anywhere.eks.amazonaws.com/signature: '{}', distro.eks.amazonaws.com/signature-{channel}: '{}'}}",
         sign(&read.signed_bytes()),
         sign(&read.eksd_signed_bytes(version()).unwrap())
     );
-    assert!(text.contains("metadata:\n"));
-    site.files.insert("100/bundles.yaml".into(), text.replacen("metadata:\n", &annotations, 1));
+    let name = format!("metadata: {{name: {}", carried.name);
+    assert!(text.contains(&name));
+    let signed = text.replacen(&name, &format!("{name}, {annotations}"), 1);
+    site.files.insert("100/bundles.yaml".into(), signed);
     let list = "kind: Release\nspec:\n  latestVersion: v0.26.1\n  releases:\n  \
          - {version: v0.25.2, bundleManifestUrl: 99/bundles.yaml}\n  \
          - {version: v0.26.1, date: '2026-08-01', gitCommit: abc, bundleManifestUrl: 100/bundles.yaml}\n";

@@ -24,6 +24,7 @@ impl Provider for Docker {
         Description::new("docker", "Docker", env!("CARGO_PKG_VERSION"), infrastructure)
             .datacenter(DATACENTER, &["anywhere.eks.amazonaws.com/v1alpha1"])
             .own_endpoint()
+            .engine_socket(ENGINE_SOCKET)
             .cni("kindnetd")
     }
 

@@ -133,7 +133,7 @@ pub(crate) struct Management {
     pub(crate) kubeconfig: Option<PathBuf>,
 }
 
-/// The clusters that work on a cluster's objects.
+/// The clusters that work on a cluster's objects; without these, the bootstrap cluster is one of the container engine.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct Managers {
     #[command(flatten)]
@@ -141,6 +141,9 @@ pub(crate) struct Managers {
     /// The kubeconfig of an existing cluster to bootstrap from; it is left as it is
     #[arg(long, value_name = "FILE", conflicts_with = "kubeconfig")]
     pub(crate) bootstrap_kubeconfig: Option<PathBuf>,
+    /// The node image of the bootstrap cluster, in place of the release's
+    #[arg(long, value_name = "IMAGE", conflicts_with_all = ["kubeconfig", "bootstrap_kubeconfig"])]
+    pub(crate) node_image: Option<String>,
 }
 
 /// `describe cluster`.
@@ -191,6 +194,44 @@ pub(crate) struct DeleteArgs {
     pub(crate) managers: Managers,
     #[command(flatten)]
     pub(crate) lab: LabUse,
+    #[command(flatten)]
+    pub(crate) output: Output,
+}
+
+/// `move`.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("where-to").required(true).args(["to_kubeconfig", "to_directory"]).multiple(false)))]
+pub(crate) struct MoveArgs {
+    /// The kubeconfig of the management cluster that the clusters are on
+    #[arg(long, value_name = "FILE", env = "KUBECONFIG", required_unless_present = "from_directory")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// The kubeconfig of the management cluster that they go to
+    #[arg(long, value_name = "FILE")]
+    pub(crate) to_kubeconfig: Option<PathBuf>,
+    /// Write the objects into this folder, one file each, and leave the clusters where they are
+    #[arg(long, value_name = "DIR")]
+    pub(crate) to_directory: Option<PathBuf>,
+    /// Make the objects of this folder on the target
+    #[arg(long, value_name = "DIR", requires = "to_kubeconfig")]
+    pub(crate) from_directory: Option<PathBuf>,
+    /// The namespace of the clusters; else the one of the kubeconfig's context
+    #[arg(short, long, value_name = "NAME")]
+    pub(crate) namespace: Option<String>,
+    /// Move this cluster alone, and what belongs to it
+    #[arg(long, value_name = "NAME")]
+    pub(crate) filter_cluster: Option<String>,
+    /// Check everything on both sides, say what would move, and touch nothing
+    #[arg(long, conflicts_with_all = ["to_directory", "from_directory", "undo"])]
+    pub(crate) dry_run: bool,
+    /// Take back a move that was interrupted before its commit
+    #[arg(long, conflicts_with_all = ["to_directory", "from_directory"])]
+    pub(crate) undo: bool,
+    /// Where journal and snapshot of the move are kept; else a folder below `kedge-moves` here
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["to_directory", "from_directory"])]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// The longest wait for controllers to see the pause, and to go to work
+    #[arg(long, value_name = "DURATION", default_value = "30m", value_parser = duration)]
+    pub(crate) timeout: std::time::Duration,
     #[command(flatten)]
     pub(crate) output: Output,
 }

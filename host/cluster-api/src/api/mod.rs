@@ -11,14 +11,17 @@ mod discovery;
 mod logs;
 mod request;
 mod retry;
+mod rights;
 mod watch;
 
 use std::sync::Arc;
 
 pub use discovery::Resource;
 pub use request::Apply;
+pub(crate) use request::Removed;
 pub(crate) use request::identity;
 pub use retry::Retry;
+pub(crate) use rights::Right;
 pub(crate) use watch::{Listed, Watched};
 
 use crate::progress::Progress;
@@ -60,6 +63,11 @@ impl Api {
     /// The client underneath, for what this type does not do.
     pub fn client(&self) -> &kube::Client {
         &self.client
+    }
+
+    /// The namespace that the kubeconfig's context names, `default` if it names none.
+    pub fn namespace(&self) -> &str {
+        self.client.default_namespace()
     }
 
     /// The server as messages name it.

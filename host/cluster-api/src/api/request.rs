@@ -35,7 +35,7 @@ impl Call {
         Self { verb, object: object.into(), method, uri, content_type: JSON, body: Vec::new() }
     }
 
-    fn body(mut self, content_type: &'static str, body: &Value) -> Self {
+    pub(super) fn body(mut self, content_type: &'static str, body: &Value) -> Self {
         self.content_type = content_type;
         self.body = body.to_string().into_bytes();
         self
@@ -124,13 +124,15 @@ impl Api {
     /// # Errors
     /// [`Error::Refused`] with reason `AlreadyExists` if it is there; else as [`Api::get`].
     pub async fn create(&self, object: &Value, dry_run: bool) -> Result<Value, Error> {
+        self.create_as(object, crate::FIELD_MANAGER, dry_run).await
+    }
+
+    /// Creates an object in the name of a field manager.
+    pub(crate) async fn create_as(&self, object: &Value, manager: &str, dry_run: bool) -> Result<Value, Error> {
         let id = identity(object)?;
         let resource = self.resource(&id.kind).await?;
-        let mut uri = format!(
-            "{}?fieldManager={}&fieldValidation=Strict",
-            resource.path(&id.kind, id.namespace.as_deref(), None),
-            crate::FIELD_MANAGER
-        );
+        let mut uri = format!("{}?fieldValidation=Strict", resource.path(&id.kind, id.namespace.as_deref(), None));
+        query(&mut uri, "fieldManager", Some(manager));
         query(&mut uri, "dryRun", dry_run.then_some("All"));
         let call = Call::new("create", id.to_string(), http::Method::POST, uri).body(JSON, object);
         self.send(&call).await.map_err(|failed| failed.error)
@@ -180,8 +182,13 @@ impl Api {
     /// # Errors
     /// As [`Api::get`]; a different object of the same name is a refusal with reason `Conflict`.
     pub async fn delete(&self, id: &ObjectId, uid: Option<&str>) -> Result<bool, Error> {
+        Ok(self.remove(id, uid).await? != Removed::Absent)
+    }
+
+    /// As [`Api::delete`], and says whether the object is gone by now.
+    pub(crate) async fn remove(&self, id: &ObjectId, uid: Option<&str>) -> Result<Removed, Error> {
         let resource = match self.resource(&id.kind).await {
-            Err(Error::UnknownKind { .. }) => return Ok(false),
+            Err(Error::UnknownKind { .. }) => return Ok(Removed::Absent),
             other => other?,
         };
         let mut options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": "Background"});
@@ -190,7 +197,11 @@ impl Api {
         }
         let call =
             Call::new("delete", id.to_string(), http::Method::DELETE, resource.object_path(id)).body(JSON, &options);
-        Ok(absent_is_none(self.send(&call).await)?.is_some())
+        Ok(match absent_is_none(self.send(&call).await)? {
+            None => Removed::Absent,
+            Some(answer) if text(&answer, "/metadata/deletionTimestamp").is_some() => Removed::Held,
+            Some(_) => Removed::Gone,
+        })
     }
 
     /// Asks the server for its version, once: a sign of life.
@@ -310,6 +321,17 @@ impl Api {
         };
         Failed { class, error }
     }
+}
+
+/// What became of an object that was deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Removed {
+    /// It was not there.
+    Absent,
+    /// It is gone.
+    Gone,
+    /// Something holds it: finalizers, or a time that its deletion takes.
+    Held,
 }
 
 /// How to apply.

@@ -6,6 +6,7 @@ use kedge_spec::Source;
 use kedge_spec::release::Component;
 use serde_json::{Map, Value, json};
 
+use super::ComponentManifests;
 use super::envsubst::{self, Flaw};
 use super::inventory::{CERT_MANAGER_VERSION, CLUSTERCTL_LABEL, CORE_LABEL, PROVIDER_LABEL, provider_label};
 use crate::error::Error;
@@ -77,11 +78,9 @@ impl Prepared {
 }
 
 /// Makes a component's manifest ready.
-pub(super) fn prepare(
-    component: &Component,
-    yaml: &str,
-    variables: &BTreeMap<String, String>,
-) -> Result<Prepared, Error> {
+pub(super) fn prepare(manifests: &ComponentManifests, variables: &BTreeMap<String, String>) -> Result<Prepared, Error> {
+    let ComponentManifests { component, yaml, images } = manifests;
+    let known_as = provider_label(component).unwrap_or_else(|| component.name.clone());
     let bad = |reason: String| Error::Component { component: component.name.clone(), reason };
     let filled = envsubst::substitute(yaml, variables).map_err(|flaw| match flaw {
         Flaw::Form(form) => bad(format!("`{form}` is not a form of variable that is known")),
@@ -117,6 +116,7 @@ pub(super) fn prepare(
         if ObjectId::from_object(object).is_none() {
             return Err(bad("an object in it lacks `apiVersion`, `kind` or `metadata.name`".to_owned()));
         }
+        images.apply(&known_as, object);
         into_namespace(object, &old, &component.namespace);
         mark(object, component);
         drop_placeholder_authorities(object);

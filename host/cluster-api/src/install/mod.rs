@@ -7,9 +7,12 @@
 
 mod certmanager;
 mod envsubst;
+mod existing;
+mod images;
 mod inventory;
 mod manifest;
 mod proof;
+mod upgrade;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -18,6 +21,8 @@ use futures::{StreamExt, TryStreamExt};
 use kedge_spec::release::{Component, ComponentKind};
 use serde_json::Value;
 
+use existing::{CertManager, Existing};
+pub use images::{ImageOverride, ImageOverrides};
 pub(crate) use inventory::{CLUSTERCTL_LABEL, CORE_LABEL, PROVIDER_LABEL};
 use manifest::Prepared;
 
@@ -35,6 +40,8 @@ pub struct ComponentManifests {
     pub component: Component,
     /// Its `components.yaml`, variables not yet filled.
     pub yaml: String,
+    /// Images in place of those that it names.
+    pub images: ImageOverrides,
 }
 
 /// The bounds of an installation.
@@ -70,13 +77,15 @@ impl InstallTimeouts {
 }
 
 /// How many objects are applied at the same time.
-const SIDE_BY_SIDE: usize = 8;
+const SIDE_BY_SIDE: usize = 16;
 
-/// Installs components: cert-manager first, then all providers side by side. May be run again at any time; what is there
-/// already is left as it is. `variables` are the values of `${VARIABLE}`s.
+/// Installs components, or brings those that are there to the version that is asked for: definitions first, then
+/// cert-manager, then all providers side by side. May be run again at any time. A cert-manager that somebody else installed
+/// is used as it is. `variables` are the values of `${VARIABLE}`s.
 ///
 /// # Errors
-/// A manifest that can't be used (nothing was touched then), an object that the server refuses, or a wait that ran out.
+/// A manifest that can't be used, or something installed that it does not go with (nothing was touched then); an object that
+/// the server refuses; or a wait that ran out.
 pub async fn install(
     api: &Api,
     components: &[ComponentManifests],
@@ -86,31 +95,55 @@ pub async fn install(
 ) -> Result<(), Error> {
     let mut prepared = Vec::new();
     let mut unusable = Vec::new();
-    for ComponentManifests { component, yaml } in components {
-        match manifest::prepare(component, yaml, variables) {
+    for component in components {
+        match manifest::prepare(component, variables) {
             Ok(component) => prepared.push(component),
             Err(error) => unusable.push(error),
         }
     }
     Error::several(unusable)?;
-    let (certificates, providers): (Vec<_>, Vec<_>) =
-        prepared.into_iter().partition(|p| p.component.kind == ComponentKind::CertManager);
-
-    api.apply_one(&inventory::definition(), FIELD_MANAGER, Apply { force: true, dry_run: false }).await?;
-    readiness::crds_established(
-        api,
-        &BTreeSet::from([inventory::INVENTORY_CRD.to_owned()]),
-        timeouts.definitions,
-        progress,
-    )
-    .await?;
-    for component in &certificates {
-        put(api, component, progress, timeouts).await?;
-        certmanager::prove(api, &component.component.namespace, progress).await?;
-        progress.note(&format!("cert-manager {} issues certificates", component.component.version));
+    let existing = Existing::on(api).await?;
+    let conflicts = existing.conflicts(api.server(), &prepared);
+    if !conflicts.is_empty() {
+        return Err(Error::Installed { reason: conflicts.join("; ") });
     }
-    let all = providers.iter().map(|provider| async move {
-        put(api, provider, progress, timeouts).await?;
+    let (mut certificates, providers): (Vec<_>, Vec<_>) =
+        prepared.into_iter().partition(|p| p.component.kind == ComponentKind::CertManager);
+    certificates.retain(|wanted| {
+        let keeps = existing.keeps_cert_manager(&wanted.component.version);
+        if keeps {
+            progress.note(&match &existing.cert_manager {
+                CertManager::Ours { version } => format!("the cert-manager that is there is {version}; it stays"),
+                _ => "the cert-manager that is there is used as it is".to_owned(),
+            });
+        }
+        !keeps
+    });
+
+    let all: Vec<&Prepared> = certificates.iter().chain(&providers).collect();
+    let changed: Vec<&Prepared> = all.iter().copied().filter(|p| existing.changes(p)).collect();
+    for component in changed {
+        upgrade::take_over(api, component).await?;
+    }
+    let mut definitions: Vec<Value> = vec![inventory::definition()];
+    definitions.extend(all.iter().flat_map(|p| p.definitions.iter().cloned()));
+    let namespaces: Vec<Value> = all.iter().flat_map(|p| p.namespaces.iter().cloned()).collect();
+    side_by_side(api, &namespaces, timeouts).await?;
+    side_by_side(api, &definitions, timeouts).await?;
+    let names: BTreeSet<String> =
+        definitions.iter().filter_map(|crd| text(crd, "/metadata/name").map(str::to_owned)).collect();
+    readiness::crds_established_among(api, &names, Some(CLUSTERCTL_LABEL), timeouts.definitions, progress).await?;
+
+    for component in &certificates {
+        put(api, component, &existing, progress, timeouts).await?;
+    }
+    if let Some(component) = components.iter().find(|c| c.component.kind == ComponentKind::CertManager) {
+        let namespace = providers.first().map_or(&component.component.namespace, |p| &p.component.namespace);
+        certmanager::prove(api, namespace, progress).await?;
+        progress.note("cert-manager issues certificates");
+    }
+    let all = providers.iter().map(|provider| async {
+        put(api, provider, &existing, progress, timeouts).await?;
         proof::injected(api, provider, timeouts.certificates, progress).await?;
         proof::webhooks_answer(api, provider).await?;
         if let Some(entry) = inventory::entry(&provider.component) {
@@ -139,13 +172,15 @@ pub async fn installed(api: &Api, components: &[Component]) -> Result<bool, Erro
                 }
                 format!("{PROVIDER_LABEL}={label}")
             }
+            None if existing::cert_manager(api).await? == CertManager::Foreign => continue,
             None => format!("{CORE_LABEL}=cert-manager"),
         };
         let definitions = api.list(&kinds::CRD, None, Some(&selector)).await?;
         let deployments = api.list(&kinds::DEPLOYMENT, Some(&component.namespace), Some(&selector)).await?;
         let of_this_version = |d: &Value| {
             inventory::provider_label(component).is_some()
-                || crate::object::annotation(d, inventory::CERT_MANAGER_VERSION) == Some(&component.version)
+                || crate::object::annotation(d, inventory::CERT_MANAGER_VERSION)
+                    .is_some_and(|version| version == component.version || existing::newer(version, &component.version))
         };
         if deployments.is_empty()
             || !definitions.iter().all(|crd| readiness::condition_is(crd, "Established", "True"))
@@ -170,18 +205,25 @@ pub async fn version_on(api: &Api, component: &Component) -> Result<Option<Strin
     Ok(entry.as_ref().and_then(|e| text(e, "/version")).map(str::to_owned))
 }
 
-/// Puts one component on the cluster and waits until its deployments are available.
-async fn put(api: &Api, component: &Prepared, progress: &dyn Progress, timeouts: InstallTimeouts) -> Result<(), Error> {
+/// Puts one component on the cluster, whose namespaces and definitions are there, and waits until its deployments are
+/// available.
+async fn put(
+    api: &Api,
+    component: &Prepared,
+    existing: &Existing,
+    progress: &dyn Progress,
+    timeouts: InstallTimeouts,
+) -> Result<(), Error> {
     let title = name_of(&component.component);
     tracing::debug!(component = %title, version = %component.component.version, "installing");
-    side_by_side(api, &component.namespaces).await?;
-    side_by_side(api, &component.definitions).await?;
-    let names: BTreeSet<String> =
-        component.definitions.iter().filter_map(|crd| text(crd, "/metadata/name").map(str::to_owned)).collect();
-    if !names.is_empty() {
-        readiness::crds_established(api, &names, timeouts.definitions, progress).await?;
+    side_by_side(api, &component.rest, timeouts).await?;
+    if existing.changes(component) {
+        let selector = match inventory::provider_label(&component.component) {
+            Some(label) => format!("{PROVIDER_LABEL}={label}"),
+            None => format!("{CORE_LABEL}=cert-manager"),
+        };
+        upgrade::prune(api, component, &selector).await?;
     }
-    side_by_side(api, &component.rest).await?;
     let certificates = component.certificates();
     let issued = certificates
         .iter()
@@ -190,12 +232,39 @@ async fn put(api: &Api, component: &Prepared, progress: &dyn Progress, timeouts:
     readiness::deployments_available(api, &component.deployments(), timeouts.deployments, progress).await
 }
 
-async fn side_by_side(api: &Api, objects: &[Value]) -> Result<(), Error> {
+async fn side_by_side(api: &Api, objects: &[Value], timeouts: InstallTimeouts) -> Result<(), Error> {
     futures::stream::iter(objects)
-        .map(|object| api.apply_one(object, FIELD_MANAGER, Apply { force: true, dry_run: false }))
-        .buffered(SIDE_BY_SIDE)
-        .try_for_each(|_| async { Ok(()) })
+        .map(|object| applied(api, object, timeouts))
+        .buffer_unordered(SIDE_BY_SIDE)
+        .try_for_each(|()| async { Ok(()) })
         .await
+}
+
+/// How often a kind is looked for whose definition is established and not served yet.
+const SERVED_SOON: Duration = Duration::from_millis(100);
+
+/// Applies one object. A kind that is established is served a moment later; and a deployment whose selector changed has to
+/// be made anew.
+async fn applied(api: &Api, object: &Value, timeouts: InstallTimeouts) -> Result<(), Error> {
+    let start = tokio::time::Instant::now();
+    let mut made_anew = false;
+    loop {
+        match api.apply_one(object, FIELD_MANAGER, Apply { force: true, dry_run: false }).await {
+            Ok(_) => return Ok(()),
+            Err(Error::UnknownKind { .. }) if start.elapsed() < timeouts.definitions.duration() => {
+                tokio::time::sleep(SERVED_SOON).await;
+            }
+            Err(Error::Refused { code: 422, message, .. })
+                if !made_anew
+                    && message.contains("field is immutable")
+                    && text(object, "/kind") == Some("Deployment") =>
+            {
+                made_anew = true;
+                api.delete(&crate::api::identity(object)?, None).await?;
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn name_of(component: &Component) -> String {

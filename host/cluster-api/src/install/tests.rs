@@ -7,7 +7,7 @@ use http::Method;
 use kedge_spec::release::{Component, ComponentKind};
 use serde_json::{Value, json};
 
-use super::{ComponentManifests, InstallTimeouts, install, installed, manifest};
+use super::{ComponentManifests, ImageOverrides, InstallTimeouts, install, installed, manifest};
 use crate::error::Error;
 use crate::object::{annotation, label, text};
 use crate::readiness::Timeout;
@@ -82,10 +82,12 @@ fn components() -> Vec<ComponentManifests> {
         ComponentManifests {
             component: component("thing", ComponentKind::Infrastructure, "thing-system"),
             yaml: PROVIDER.into(),
+            images: ImageOverrides::default(),
         },
         ComponentManifests {
             component: component("cert-manager", ComponentKind::CertManager, "cert-manager"),
             yaml: CERT_MANAGER.into(),
+            images: ImageOverrides::default(),
         },
     ]
 }
@@ -143,10 +145,9 @@ async fn all_is_installed_in_order_and_marked() {
 
     let order = [
         "/providers.clusterctl",
-        "certificates.cert-manager.io",
+        "PATCH /apis/apiextensions.k8s.io/v1/customresourcedefinitions/things.example.com",
         "/deployments/cert-manager",
-        "POST /apis/cert-manager.io/v1/namespaces/cert-manager/certificates",
-        "things.example.com",
+        "POST /apis/cert-manager.io/v1/namespaces/thing-system/certificates",
         "certificates/serving",
         "POST /apis/example.com/v1/namespaces/thing-system/things",
         "/providers/infrastructure-thing",
@@ -176,7 +177,7 @@ async fn all_is_installed_in_order_and_marked() {
 
 #[test]
 fn a_component_goes_into_its_namespace_with_all_that_names_it() {
-    let prepared = manifest::prepare(&components()[0].component, PROVIDER, &variables()).unwrap();
+    let prepared = manifest::prepare(&components()[0], &variables()).unwrap();
     let all: Vec<&Value> = prepared.namespaces.iter().chain(&prepared.definitions).chain(&prepared.rest).collect();
     assert!(!serde_json::to_string(&all).unwrap().contains("old-system"), "{all:#?}");
     let webhook = all.iter().find(|o| o["kind"] == "ValidatingWebhookConfiguration").unwrap();
@@ -284,4 +285,131 @@ async fn a_refusal_by_the_webhook_is_proof_enough() {
         .await
         .unwrap_err();
     assert!(matches!(error, Error::Unreachable { .. }), "{error}");
+}
+
+/// A cluster with what was installed before, by whoever it was.
+fn with(objects: &[Value]) -> Server {
+    let server = Server::new().reacting(controllers);
+    for object in objects {
+        let mut object = object.clone();
+        controllers(&mut object);
+        server.put(object);
+    }
+    server
+}
+
+fn provider_entry(namespace: &str, version: &str) -> [Value; 2] {
+    let component = component("thing", ComponentKind::Infrastructure, namespace);
+    let mut entry = super::inventory::entry(&component).unwrap();
+    entry["version"] = json!(version);
+    [super::inventory::definition(), entry]
+}
+
+fn things_definition(version: &str) -> Value {
+    json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "things.example.com", "labels": {"clusterctl.cluster.x-k8s.io": ""}},
+        "spec": {
+            "group": "example.com", "names": {"kind": "Thing", "plural": "things"}, "scope": "Namespaced",
+            "versions": [{"name": version, "served": true, "storage": true}],
+        },
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_installed_and_does_not_fit_is_refused_before_anything_is_touched() {
+    let elsewhere = provider_entry("other-system", "v1.2.3");
+    let newer = provider_entry("thing-system", "v1.3.0");
+    let contract = [things_definition("v9")];
+    for (there, expected) in [
+        (
+            elsewhere.as_slice(),
+            "infrastructure-thing v1.2.3 is in the namespace other-system of https://fake, and there can't be a second one in thing-system",
+        ),
+        (newer.as_slice(), "infrastructure-thing on https://fake is v1.3.0, newer than v1.2.3 of this release"),
+        (
+            contract.as_slice(),
+            "https://fake stores objects of things.example.com as v9, which infrastructure-thing v1.2.3 does not know",
+        ),
+    ] {
+        let server = with(there);
+        let before = server.objects();
+        let error = install(&server.api(), &components(), &variables(), &crate::NoProgress, InstallTimeouts::default())
+            .await
+            .unwrap_err();
+        assert!(error.to_string().contains(expected), "{error}");
+        assert!(error.help().contains("nothing was touched"), "{}", error.help());
+        assert_eq!(server.objects(), before);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_cert_manager_of_somebody_else_is_used_as_it_is() {
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "certificates.cert-manager.io", "labels": {"app.kubernetes.io/managed-by": "Helm"}},
+        "spec": {
+            "group": "cert-manager.io", "names": {"kind": "Certificate", "plural": "certificates"}, "scope": "Namespaced",
+            "versions": [{"name": "v1", "served": true, "storage": true}],
+        },
+    });
+    let server = with(&[definition]);
+    let (api, said, all) = (server.api(), Said::default(), components());
+    install(&api, &all, &variables(), &said, InstallTimeouts::default()).await.unwrap();
+    assert!(!server.objects().iter().any(|o| o["metadata"]["name"] == "cert-manager"), "none of ours was made");
+    let definition = find(&server, "CustomResourceDefinition", "certificates.cert-manager.io");
+    assert_eq!(label(&definition, "clusterctl.cluster.x-k8s.io/core"), None);
+    assert!(said.all().contains(&"the cert-manager that is there is used as it is".to_owned()), "{:?}", said.all());
+    assert!(installed(&api, &plain(&all)).await.unwrap());
+}
+
+/// An upgrade leaves nothing of the old version: neither objects nor fields that another installer wrote.
+#[tokio::test(start_paused = true)]
+async fn an_older_version_is_replaced_without_a_rest() {
+    let [definition, entry] = provider_entry("thing-system", "v1.1.0");
+    let labels = json!({"clusterctl.cluster.x-k8s.io": "", "cluster.x-k8s.io/provider": "infrastructure-thing"});
+    let old = |kind: &str, api_version: &str, name: &str| json!({"apiVersion": api_version, "kind": kind, "metadata": {"name": name, "namespace": "thing-system", "labels": labels}});
+    let mut manager = old("Deployment", "apps/v1", "manager");
+    manager["metadata"]["generation"] = json!(1);
+    manager["metadata"]["managedFields"] =
+        json!([{"manager": "clusterctl", "operation": "Update", "apiVersion": "apps/v1", "fieldsV1": {"f:spec": {}}}]);
+    let users =
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "mine", "namespace": "thing-system"}});
+    let server = with(&[
+        definition,
+        entry,
+        things_definition("v1"),
+        manager,
+        old("Deployment", "apps/v1", "proxy"),
+        old("Service", "v1", "metrics"),
+        users,
+    ]);
+    let (api, all) = (server.api(), components());
+    assert!(!installed(&api, &plain(&all)).await.unwrap());
+    install(&api, &all, &variables(), &crate::NoProgress, InstallTimeouts::default()).await.unwrap();
+    let names: Vec<Value> = server.objects().iter().map(|o| o["metadata"]["name"].clone()).collect();
+    assert!(!names.contains(&json!("proxy")) && !names.contains(&json!("metrics")), "{names:?}");
+    assert!(names.contains(&json!("mine")), "what is not the provider's stays");
+    assert_eq!(find(&server, "Provider", "infrastructure-thing")["version"], json!("v1.2.3"));
+    let manager = find(&server, "Deployment", "manager");
+    assert_eq!(manager["metadata"]["managedFields"][0]["manager"], json!("kedge"));
+    assert_eq!(manager["metadata"]["managedFields"][0]["operation"], json!("Apply"));
+    assert!(installed(&api, &plain(&all)).await.unwrap());
+}
+
+/// All variables that are missing, of all components, in one go.
+#[tokio::test(start_paused = true)]
+async fn all_missing_variables_are_named_at_once() {
+    let server = Server::new();
+    let mut all = components();
+    all[0].yaml = PROVIDER.replace("${GATES:=a=true}", "${GATES}");
+    all[1].yaml = CERT_MANAGER.replace("replicas: 1", "replicas: ${REPLICAS}");
+    let error = install(&server.api(), &all, &BTreeMap::new(), &crate::NoProgress, InstallTimeouts::default())
+        .await
+        .unwrap_err()
+        .to_string();
+    for name in ["GATES", "TOKEN", "REPLICAS"] {
+        assert!(error.contains(&format!("`{name}`")), "{error}");
+    }
+    assert!(server.requests().is_empty());
 }

@@ -1,6 +1,6 @@
 //! What a move has done, written down before and after it is done: one JSON line each, on disk before the next step.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ const FILE: &str = "journal.jsonl";
 #[serde(tag = "phase", rename_all = "kebab-case", rename_all_fields = "camelCase")]
 pub(super) enum Entry {
     /// A move begins. Nothing is changed yet.
-    Begin { operation: String, namespace: String, cluster: String, from: String, to: String },
+    Begin { operation: String, namespace: String, cluster: Option<String>, from: String, to: String },
     /// The source is about to be paused.
     Pausing,
     /// All controllers of the source have seen the pause.
@@ -47,6 +47,9 @@ pub(super) struct Moved {
     pub(super) group: usize,
     /// Whether it is deleted from the source.
     pub(super) delete: bool,
+    /// Whether it can be deleted without a word before.
+    #[serde(default)]
+    pub(super) plain: bool,
 }
 
 /// How far a move is.
@@ -84,6 +87,16 @@ impl Journal {
         options.read(true).write(true).create(true).truncate(false);
         private(&mut options);
         let mut file = options.open(&path).map_err(disk("opened"))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(Error::pivot(
+                    format!("another run works on the move whose journal is `{}`", path.display()),
+                    "wait until it is done, or stop it, then run the same command again",
+                ));
+            }
+            Err(TryLockError::Error(source)) => return Err(disk("locked")(source)),
+        }
         let text = fs::read_to_string(&path).map_err(disk("read"))?;
         let mut journal = Self {
             path: path.clone(),
@@ -171,7 +184,7 @@ mod tests {
         Entry::Begin {
             operation: "op".into(),
             namespace: "n".into(),
-            cluster: "c".into(),
+            cluster: Some("c".into()),
             from: "a".into(),
             to: "b".into(),
         }
@@ -190,8 +203,12 @@ mod tests {
             to: "2".into(),
             group: 0,
             delete: true,
+            plain: true,
         };
         journal.write(Entry::Committing { objects: vec![moved.clone()] }).unwrap();
+        let busy = Journal::open(folder.path()).err().unwrap();
+        assert!(busy.to_string().contains("another run works on the move"), "{busy}");
+        drop(journal);
         let again = Journal::open(folder.path()).unwrap();
         assert_eq!((again.operation.as_deref(), again.pausing), (Some("op"), true));
         assert_eq!(again.phase, Phase::Committing(vec![moved]));
@@ -207,6 +224,7 @@ mod tests {
         let mut journal = Journal::open(folder.path()).unwrap();
         assert_eq!(journal.phase, Phase::Moving);
         journal.write(Entry::Pausing).unwrap();
+        drop(journal);
         assert!(Journal::open(folder.path()).unwrap().pausing);
     }
 

@@ -30,16 +30,15 @@ pub(super) async fn movable(side: &dyn Side) -> Result<Vec<Movable>, Error> {
     let definitions = side.list(&kinds::CRD, None, Some(CLUSTERCTL_LABEL)).await?;
     let mut found: Vec<Movable> =
         definitions.iter().filter(|crd| label(crd, CORE_LABEL).is_none()).filter_map(of_definition).collect();
-    for kind in [kinds::SECRET, kinds::CONFIG_MAP] {
-        found.push(Movable {
-            served: vec![kind.version().to_owned()],
-            kind,
-            global: false,
-            forced: false,
-            provider: None,
-        });
-    }
+    found.extend([kinds::SECRET, kinds::CONFIG_MAP].map(Movable::of));
     Ok(found)
+}
+
+impl Movable {
+    /// A kind of Kubernetes' own, in namespaces.
+    pub(super) fn of(kind: TypeRef) -> Self {
+        Self { served: vec![kind.version().to_owned()], kind, global: false, forced: false, provider: None }
+    }
 }
 
 fn of_definition(crd: &Value) -> Option<Movable> {

@@ -10,10 +10,14 @@ use tokio::time::Instant;
 use super::compare::{difference, for_target};
 use super::graph::{Graph, Node};
 use super::kinds::movable;
+use super::pause::PAUSED;
+use super::rights::{Wanted, missing};
 use super::side::Side;
 use super::{MARK, PivotOptions, SIDE_BY_SIDE};
+use crate::FIELD_MANAGER;
 use crate::error::Error;
-use crate::object::{annotation, flag, kinds, number, text};
+use crate::install::storage_version;
+use crate::object::{ObjectId, annotation, flag, kinds, number, text};
 use crate::progress::Progress;
 use crate::readiness::{condition_is, is_paused, observed, settled_machine};
 
@@ -28,28 +32,59 @@ pub(super) async fn both_sides(
     operation: &str,
     progress: &dyn Progress,
 ) -> Result<Graph, Error> {
+    let mut wrong = missing(from, Wanted::to_look()).await?;
+    wrong.extend(missing(to, Wanted::to_look()).await?);
+    in_the_way(&wrong)?;
+    wrong.extend(contract(from).await?);
+    wrong.extend(contract(to).await?);
+    wrong.extend(missing(from, Wanted::to_list(&movable(from).await?, &options.namespace)).await?);
+    in_the_way(&wrong)?;
     let start = Instant::now();
     let patience = SETTLES_WITHIN.min(options.timeout.duration());
     let pause = Duration::from_millis(500);
     loop {
-        let graph = super::graph::read(from, &options.namespace, &options.cluster).await?;
+        let graph = super::graph::read(from, &options.namespace, options.cluster.as_deref()).await?;
         let mut wrong = providers(from, to).await?;
         wrong.extend(definitions(to, &graph).await?);
         let lasting = wrong.len();
         wrong.extend(graph.nodes().filter_map(|node| unsettled(node, operation)));
         if wrong.is_empty() {
-            return Ok(graph);
+            let mut wrong = missing(from, Wanted::of_source(&graph, options.delete_source)).await?;
+            wrong.extend(missing(to, Wanted::of_target(&graph)).await?);
+            return in_the_way(&wrong).map(|()| graph);
         }
         // Counters trail behind; what does not come from time does not go with it.
         if lasting > 0 || start.elapsed() + pause > patience {
             return in_the_way(&wrong).map(|()| graph);
         }
         if let Some(first) = wrong.first() {
-            progress
-                .waiting(&format!("cluster {}/{}", options.namespace, options.cluster), &format!("to settle: {first}"));
+            progress.waiting(&options.title(), &format!("to settle: {first}"));
         }
         tokio::time::sleep(pause).await;
     }
+}
+
+/// The source alone, where objects are only read and paused.
+pub(super) async fn one_side(from: &dyn Side, options: &PivotOptions, operation: &str) -> Result<(), Error> {
+    let mut wrong = missing(from, Wanted::to_look()).await?;
+    in_the_way(&wrong)?;
+    wrong.extend(contract(from).await?);
+    wrong.extend(missing(from, Wanted::to_list(&movable(from).await?, &options.namespace)).await?);
+    in_the_way(&wrong)?;
+    let graph = super::graph::read(from, &options.namespace, options.cluster.as_deref()).await?;
+    wrong.extend(missing(from, Wanted::of_source(&graph, false)).await?);
+    wrong.extend(graph.nodes().filter_map(|node| unsettled(node, operation)));
+    in_the_way(&wrong)
+}
+
+/// The target alone, where the objects come from a folder.
+pub(super) async fn target_alone(to: &dyn Side, graph: &Graph) -> Result<(), Error> {
+    let mut wrong = missing(to, Wanted::to_look()).await?;
+    in_the_way(&wrong)?;
+    wrong.extend(contract(to).await?);
+    wrong.extend(definitions(to, graph).await?);
+    wrong.extend(missing(to, Wanted::of_target(graph)).await?);
+    in_the_way(&wrong)
 }
 
 /// Whether nothing of the cluster is just coming, going or changing.
@@ -72,6 +107,24 @@ fn in_the_way(wrong: &[String]) -> Result<(), Error> {
         text,
         "wait until the cluster has settled or correct what is named, then run the same command again",
     ))
+}
+
+/// The definition of clusters: what it stores says which contract a management cluster speaks.
+const CLUSTERS: &str = "clusters.cluster.x-k8s.io";
+
+/// Both sides have to store Cluster API's objects in the version that this program knows.
+async fn contract(side: &dyn Side) -> Result<Option<String>, Error> {
+    let Some(crd) = side.get(&ObjectId::cluster_wide(kinds::CRD, CLUSTERS)).await? else {
+        return Ok(Some(format!("Cluster API is not installed on {}", side.name())));
+    };
+    let cluster = kinds::CLUSTER;
+    let (stored, known) = (storage_version(&crd).unwrap_or_default(), cluster.version());
+    Ok((stored != known).then(|| {
+        format!(
+            "{} stores clusters as {stored}, and this program knows {known}: bring its Cluster API to a version of that contract first",
+            side.name()
+        )
+    }))
 }
 
 /// Every provider of the source has to be on the target, at least as new.
@@ -160,6 +213,9 @@ fn unsettled(node: &Node, operation: &str) -> Option<String> {
                 None
             }
         }
+        "ClusterClass" if node.own => (annotation(object, PAUSED).is_some()
+            && annotation(object, MARK) != Some(operation))
+        .then(|| format!("{id} is paused, and not by this move")),
         "Machine" if id.kind.group() == kinds::MACHINE.group() => {
             (!settled_machine(object)).then(|| match crate::object::label(object, crate::readiness::ETCD_LABEL) {
                 Some(_) => format!("etcd on {id} does not answer yet"),
@@ -172,13 +228,15 @@ fn unsettled(node: &Node, operation: &str) -> Option<String> {
     }
 }
 
-/// Has the target check the creation of every object, webhooks included, and compares what is there already.
-pub(super) async fn dry_run(to: &dyn Side, graph: &Graph, operation: &str) -> Result<(), Error> {
-    let results: Vec<Option<Error>> = futures::stream::iter(graph.nodes())
+/// Has the target check the creation of every object, webhooks included, and compares what is there already. Objects of the
+/// namespaces `without` are left out: there is nowhere yet to make them.
+pub(super) async fn dry_run(to: &dyn Side, graph: &Graph, operation: &str, without: &[String]) -> Result<(), Error> {
+    let placed = |n: &&Node| n.id.namespace.as_ref().is_none_or(|namespace| !without.contains(namespace));
+    let results: Vec<Option<Error>> = futures::stream::iter(graph.nodes().filter(placed))
         .map(|node| async move {
             // Owners come with the real thing: the target can't check what it does not know yet.
             let object = for_target(node, operation, &BTreeMap::new());
-            match to.create(&object, true).await {
+            match to.create(&object, FIELD_MANAGER, true).await {
                 Ok(_) => None,
                 Err(error) if error.reason() == "AlreadyExists" => match to.get(&node.id).await {
                     Ok(Some(_)) if node.global => None,

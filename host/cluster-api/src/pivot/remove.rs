@@ -7,12 +7,18 @@ use super::graph::Graph;
 use super::journal::Moved;
 use super::side::Side;
 use super::{ADOPTED, MARK, SIDE_BY_SIDE};
+use crate::api::Removed;
 use crate::error::Error;
-use crate::object::{ObjectId, annotation, uid};
+use crate::object::{ObjectId, annotation, items, uid};
 use crate::progress::Progress;
 
 /// Tells providers that an object goes away because it lives elsewhere now.
 const DELETE_FOR_MOVE: &str = "clusterctl.cluster.x-k8s.io/delete-for-move";
+
+/// Whether an object can be deleted without a word before: no provider looks at it, and nothing holds it.
+pub(super) fn plain(id: &ObjectId, object: &Value) -> bool {
+    id.kind.group().is_empty() && items(object, "/metadata/finalizers").is_empty()
+}
 
 /// Deletes what was moved from the source, in the reverse order of making. What is not the very object that was moved stays.
 pub(super) async fn from_source(side: &dyn Side, moved: &[Moved], progress: &dyn Progress) -> Result<(), Error> {
@@ -20,13 +26,18 @@ pub(super) async fn from_source(side: &dyn Side, moved: &[Moved], progress: &dyn
     for group in (0..=last).rev() {
         futures::stream::iter(moved.iter().filter(|m| m.group == group && m.delete))
             .map(|m| async move {
-                match side.get(&m.id).await? {
-                    Some(there) if uid(&there) == m.from => take_away(side, &m.id, &m.from, true).await,
-                    Some(_) => {
+                let removed = if m.plain {
+                    let removed = side.delete(&m.id, &m.from).await;
+                    if let Ok(Removed::Held) = removed { unhold(side, &m.id, &m.from).await } else { removed.map(drop) }
+                } else {
+                    take_away(side, &m.id, &m.from, true).await
+                };
+                match removed {
+                    Err(error) if error.code() == Some(409) => {
                         progress.note(&format!("{} on {} is not the one that was moved; it stays", m.id, side.name()));
                         Ok(())
                     }
-                    None => Ok(()),
+                    other => other,
                 }
             })
             .buffer_unordered(SIDE_BY_SIDE)
@@ -64,15 +75,16 @@ async fn take_away(side: &dyn Side, id: &ObjectId, uid_there: &str, moved: bool)
     if let (true, Some(map)) = (moved, metadata.as_object_mut()) {
         map.insert("annotations".to_owned(), json!({DELETE_FOR_MOVE: ""}));
     }
-    let patch = json!({ "metadata": metadata });
-    if side.patch(id, &patch).await?.is_none() {
+    if side.patch(id, &json!({ "metadata": metadata })).await?.is_none() {
         return Ok(());
     }
-    side.delete(id, uid_there).await?;
-    // A finalizer that came back in between would keep it.
-    let still = |object: Option<Value>| object.is_some_and(|o| uid(&o) == uid_there);
-    if still(side.get(id).await?) {
-        side.patch(id, &json!({"metadata": {"uid": uid_there, "finalizers": []}})).await?;
+    match side.delete(id, uid_there).await? {
+        // A finalizer came back in between.
+        Removed::Held => unhold(side, id, uid_there).await,
+        Removed::Absent | Removed::Gone => Ok(()),
     }
-    Ok(())
+}
+
+async fn unhold(side: &dyn Side, id: &ObjectId, uid_there: &str) -> Result<(), Error> {
+    side.patch(id, &json!({"metadata": {"uid": uid_there, "finalizers": []}})).await.map(drop)
 }

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::api::{Api, Watched};
+use crate::api::{Api, Removed, Right, Watched};
 use crate::error::Error;
 use crate::object::{ObjectId, TypeRef};
 use crate::progress::Progress;
@@ -26,12 +26,14 @@ pub(crate) trait Side: Send + Sync {
     fn name(&self) -> &str;
     async fn list(&self, kind: &TypeRef, namespace: Option<&str>, labels: Option<&str>) -> Result<Vec<Value>, Error>;
     async fn get(&self, id: &ObjectId) -> Result<Option<Value>, Error>;
-    /// With `dry_run`, nothing is kept.
-    async fn create(&self, object: &Value, dry_run: bool) -> Result<Value, Error>;
+    /// Creates in the name of a field manager. With `dry_run`, nothing is kept.
+    async fn create(&self, object: &Value, manager: &str, dry_run: bool) -> Result<Value, Error>;
     /// A JSON merge patch; none if there is no such object.
     async fn patch(&self, id: &ObjectId, patch: &Value) -> Result<Option<Value>, Error>;
-    /// Deletes the object with this uid and no other; false if there is none of this name.
-    async fn delete(&self, id: &ObjectId, uid: &str) -> Result<bool, Error>;
+    /// Deletes the object with this uid and no other.
+    async fn delete(&self, id: &ObjectId, uid: &str) -> Result<Removed, Error>;
+    /// Whether the user may do something.
+    async fn may(&self, right: &Right) -> Result<bool, Error>;
     async fn wait(&self, wait: Wait<'_>, progress: &dyn Progress) -> Result<(), Error>;
 }
 
@@ -53,16 +55,20 @@ impl Side for Api {
         Api::get(self, id).await
     }
 
-    async fn create(&self, object: &Value, dry_run: bool) -> Result<Value, Error> {
-        Api::create(self, object, dry_run).await
+    async fn create(&self, object: &Value, manager: &str, dry_run: bool) -> Result<Value, Error> {
+        Api::create_as(self, object, manager, dry_run).await
     }
 
     async fn patch(&self, id: &ObjectId, patch: &Value) -> Result<Option<Value>, Error> {
         Api::patch(self, id, patch).await
     }
 
-    async fn delete(&self, id: &ObjectId, uid: &str) -> Result<bool, Error> {
-        Api::delete(self, id, Some(uid)).await
+    async fn delete(&self, id: &ObjectId, uid: &str) -> Result<Removed, Error> {
+        Api::remove(self, id, Some(uid)).await
+    }
+
+    async fn may(&self, right: &Right) -> Result<bool, Error> {
+        Api::may(self, right).await
     }
 
     async fn wait(&self, wait: Wait<'_>, progress: &dyn Progress) -> Result<(), Error> {

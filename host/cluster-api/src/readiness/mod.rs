@@ -23,6 +23,7 @@ pub(crate) use workload::deployment;
 pub use workload::{
     api_answers, certificate_ready, crds_established, deployment_available, deployments_available, nodes_ready,
 };
+pub(crate) use workload::{crds_established_among, deployment};
 
 use crate::api::{Api, Watched};
 use crate::error::Error;

@@ -130,7 +130,18 @@ pub async fn crds_established(
     timeout: Timeout,
     progress: &dyn Progress,
 ) -> Result<(), Error> {
-    let watched = Watched { kind: kinds::CRD, namespace: None, name: None, labels: None };
+    crds_established_among(api, names, None, timeout, progress).await
+}
+
+/// As [`crds_established`], where all that are awaited have a label: all others need not be looked at.
+pub(crate) async fn crds_established_among(
+    api: &Api,
+    names: &BTreeSet<String>,
+    labels: Option<&str>,
+    timeout: Timeout,
+    progress: &dyn Progress,
+) -> Result<(), Error> {
+    let watched = Watched { kind: kinds::CRD, namespace: None, name: None, labels: labels.map(str::to_owned) };
     let help =
         "look at the conditions of the definition; two definitions that claim the same names are the usual cause";
     wait(api, &watched, "CustomResourceDefinition objects", timeout, progress, help, |all| {

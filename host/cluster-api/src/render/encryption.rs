@@ -1,11 +1,11 @@
 //! Encryption of what etcd holds, by a KMS plugin on the control plane's nodes.
 
+use kedge_spec::cluster::{EtcdEncryption, Kms};
 use serde_json::{Map, Value, json};
 
 use super::args::Args;
 use super::context::{Context, put};
 use super::file::File;
-use crate::object::{items, text};
 
 const ON_NODE: &str = "/var/lib/kubeadm/encryption-config.yaml";
 const IN_API_SERVER: &str = "/etc/kubernetes/enc/encryption-config.yaml";
@@ -14,7 +14,7 @@ const SOCKETS: &str = "/var/run/kmsplugin/";
 /// Version (1.x) from which the API server asks to be told that KMS v1 is meant.
 const GATE_FROM: u32 = 29;
 /// How many keys the API server remembers when the spec does not say.
-const CACHE: i64 = 1000;
+const CACHE: i32 = 1000;
 /// How long it waits for the plugin when the spec does not say.
 const TIMEOUT: &str = "3s";
 
@@ -34,21 +34,21 @@ pub(super) fn file(context: &Context<'_>) -> File {
 }
 
 /// What is written is encrypted by the plugin; what was written before is still read.
-fn resource(encryption: &Value) -> Value {
-    let mut providers: Vec<Value> = items(encryption, "/providers").iter().map(provider).collect();
+fn resource(encryption: &EtcdEncryption) -> Value {
+    let plugins = encryption.providers.iter().filter_map(|provider| provider.kms.as_ref());
+    let mut providers: Vec<Value> = plugins.map(plugin).collect();
     providers.push(json!({"identity": {}}));
-    json!({"resources": items(encryption, "/resources"), "providers": providers})
+    json!({"resources": encryption.resources, "providers": providers})
 }
 
-fn provider(given: &Value) -> Value {
-    let mut kms = Map::new();
-    put(&mut kms, "apiVersion", "v1");
-    put(&mut kms, "name", text(given, "/kms/name").unwrap_or_default());
-    put(&mut kms, "endpoint", text(given, "/kms/socketListenAddress").unwrap_or_default());
-    let cache = given.pointer("/kms/cachesize").or_else(|| given.pointer("/kms/cacheSize"));
-    put(&mut kms, "cachesize", cache.and_then(Value::as_i64).unwrap_or(CACHE));
-    put(&mut kms, "timeout", text(given, "/kms/timeout").unwrap_or(TIMEOUT));
-    json!({"kms": kms})
+fn plugin(kms: &Kms) -> Value {
+    let mut object = Map::new();
+    put(&mut object, "apiVersion", "v1");
+    put(&mut object, "name", kms.name.clone());
+    put(&mut object, "endpoint", kms.socket_listen_address.clone());
+    put(&mut object, "cachesize", kms.cache_size.unwrap_or(CACHE));
+    put(&mut object, "timeout", kms.timeout.clone().unwrap_or_else(|| TIMEOUT.to_owned()));
+    json!({"kms": object})
 }
 
 pub(super) fn arguments(minor: u32, api_server: &mut Args) {

@@ -106,7 +106,10 @@ fn bombs_are_refused() {
     let long = "x".repeat(1 << 20);
     assert_eq!(codes(&format!("a: &a {long}\nb: [*a, *a]\n")).first().map(|(c, _)| c.as_str()), Some("alias-budget"));
     let nested: String = (0..50).map(|n| format!("&n{n} [")).collect();
-    assert_eq!(codes(&format!("{nested}{long}")).first().map(|(c, _)| c.as_str()), Some("alias-budget"));
+    assert_eq!(
+        codes(&format!("{nested}{long}{}", "]".repeat(50))).first().map(|(c, _)| c.as_str()),
+        Some("alias-budget")
+    );
     let many = "x\n---\n".repeat(20_000);
     let found = codes(&many);
     assert_eq!((found.len(), found.first().map(|(c, _)| c.as_str())), (1, Some("file-too-large")));

@@ -54,7 +54,9 @@ async fn run(options: &Options, reporter: Arc<dyn Reporter>) -> Result<CreateOut
     let journal = Journal::open(&folder, &options.version)?;
     let inputs = inputs(options, &prepared, &ground);
     begin(options, &prepared, &folder, &journal, &inputs, reporter.as_ref())?;
-    let run = Run::new(options.clone(), reporter, prepared, folder, journal, Arc::new(secrets), ground, components);
+    let identity = folder.identity()?;
+    let secrets = Arc::new(secrets);
+    let run = Run::new(options.clone(), reporter, prepared, folder, journal, secrets, ground, identity, components);
     let steps = hooks::around(steps(&run.ground()), &run).await?;
     let now = || options.clock.now();
     let runner = Runner {
@@ -225,6 +227,7 @@ async fn dry_run(
     let checked = preflight::run(prepared, options, &environment, Some(ground), false, reporter).await?;
     gitops::check(prepared, options, false).await?;
     let manifests = prepared.render(&checked.facts).await?;
+    prepared.check_served(&manifests).await?;
     let placed = |placement| manifests.placed(placement).map(title).collect::<Vec<_>>();
     let components: Vec<String> = prepared.components()?.iter().map(|c| format!("{} {}", c.name, c.version)).collect();
     let folder = options.directory.join(prepared.name());

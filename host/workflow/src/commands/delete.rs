@@ -50,7 +50,9 @@ async fn run(
     let (folder, lock) = locked(&options, &name, "delete cluster", reporter.as_ref())?;
     let journal = Journal::open(&folder, &options.version)?;
     reporter.line("Performing setup and validations");
-    let run = Run::new(options.clone(), reporter, prepared, folder, journal, Arc::new(secrets), ground, components);
+    let identity = folder.identity()?;
+    let secrets = Arc::new(secrets);
+    let run = Run::new(options.clone(), reporter, prepared, folder, journal, secrets, ground, identity, components);
     if let Err(failure) = findable(&run).await {
         return Err(WorkflowError::Api { message: failure.message, help: failure.remedy, source: None });
     }

@@ -73,7 +73,7 @@ pub async fn describe(
     } else if outcome.tree.is_none()
         && let Some(driver) = &options.bootstrap
     {
-        match driver.find(name).await {
+        match driver.find(&folder.known_identity()?).await {
             Ok(Some(bootstrap)) => match Api::from_kubeconfig(&bootstrap.kubeconfig).await {
                 Ok(api) => look(&api.retrying(patience()), name, "bootstrap cluster", &mut outcome).await,
                 Err(error) => outcome.gaps.push(format!("its bootstrap cluster can't be used: {error}")),

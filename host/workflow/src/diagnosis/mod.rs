@@ -51,7 +51,7 @@ pub(crate) async fn write(run: &Run, step: &str, failure: &Failure) -> Result<Pa
             Err(error) => pages.push((format!("{name}-unreachable.txt"), format!("{error}\n"))),
         }
     }
-    let engine = run.driver.state(run.name()).await;
+    let engine = run.driver.evidence(&run.identity).await;
     pages.extend(engine.into_iter().map(|(file, text)| (format!("engine/{file}"), text)));
     if let Ok(Some(journal)) = run.folder.read(JOURNAL) {
         pages.push(("journal.jsonl".to_owned(), journal));

@@ -40,7 +40,6 @@ pub(crate) struct Helm {
     flags: Vec<String>,
     first_wait: Duration,
     /// Credentials and the authority of a mirror, on the disk as long as this is.
-    #[expect(dead_code, reason = "it is there to be dropped")]
     private: Option<TempDir>,
 }
 

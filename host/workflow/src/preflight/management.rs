@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Instant;
 
+use kedge_bootstrap::Identity;
 use kedge_cluster_api::api::{Api, Retry};
 use kedge_cluster_api::render::Manifests;
 use kedge_cluster_api::{Error as ApiError, NAMESPACE, ObjectId, TypeRef, install, kinds};
@@ -84,7 +85,9 @@ pub(super) async fn run(looked: &Looked<'_>, tell: &(dyn Fn(&CheckReport) + Sync
 }
 
 async fn connect(looked: &Looked<'_>) -> Result<Api, ApiError> {
-    let found = looked.ground.driver.find(looked.prepared.name()).await;
+    // An existing cluster is what its kubeconfig says, whosever folder asks.
+    let identity = Identity { cluster: looked.prepared.name().to_owned(), owner: String::new(), folder: String::new() };
+    let found = looked.ground.driver.find(&identity).await;
     let kubeconfig = match found {
         Ok(Some(found)) => found.kubeconfig,
         Ok(None) => return Err(ApiError::Kubeconfig { reason: "it is gone".into(), source: None }),

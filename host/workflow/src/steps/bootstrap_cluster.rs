@@ -1,8 +1,6 @@
 //! A cluster to start from.
 
 use async_trait::async_trait;
-use kedge_cluster_api::api::Api;
-use kedge_cluster_api::readiness;
 
 use super::id;
 use crate::journal::{Operation, Records};
@@ -53,11 +51,6 @@ impl Step<Run> for BootstrapCluster {
     }
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
-        run.forget_bootstrap().await;
-        let made = run.driver.create(run.name()).await?;
-        let api = Api::from_kubeconfig(&made.kubeconfig).await?;
-        let progress = run.progress(self.id());
-        readiness::api_answers(&api, run.bound(run.options.timeouts.installation), progress.as_ref()).await?;
-        Ok(())
+        run.make_bootstrap(self.id()).await
     }
 }

@@ -26,7 +26,7 @@ impl Step<Run> for DeleteBootstrap {
     }
 
     async fn holds(&self, run: &Run) -> Result<bool, Failure> {
-        Ok(!self.temporary || run.driver.find(run.name()).await?.is_none())
+        Ok(!self.temporary || !run.driver.remains(&run.identity).await?)
     }
 
     /// A cluster that is managed from the bootstrap cluster would be left without anybody to look after it.
@@ -45,7 +45,7 @@ impl Step<Run> for DeleteBootstrap {
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
         if self.temporary {
-            run.driver.delete(run.name()).await?;
+            run.driver.delete(&run.identity).await?;
             run.forget_bootstrap().await;
         }
         Ok(())

@@ -46,7 +46,7 @@ impl Step<Run> for MoveManagement {
         let progress = run.progress(self.id());
         let options = PivotOptions {
             namespace: NAMESPACE.to_owned(),
-            cluster: run.name().to_owned(),
+            cluster: Some(run.name().to_owned()),
             snapshot_dir: run.folder.make_dir(&format!("{MOVES}/create"))?,
             operation_id: format!("create-{}", run.prepared.spec.hash().chars().take(12).collect::<String>()),
             delete_source: !run.driver.temporary(),

@@ -53,7 +53,8 @@ impl Step<Run> for SetupValidate {
         run.journal.add(run.options.clock.now(), Operation::Create, entry).map_err(|e| run.refuse(e.into()))?;
         *run.checks.lock().unwrap_or_else(PoisonError::into_inner) = Some(checked.checks);
         // What can't be rendered is better found out now than with a bootstrap cluster in the way.
-        run.manifests().await?;
+        let manifests = run.manifests().await?;
+        run.prepared.check_served(manifests).await.map_err(|e| run.refuse(e))?;
         run.cni().await.map_err(|e| run.refuse(e))?;
         run.prepared.lock_plugin(&run.folder.path_of(LOCK_FILE)).map_err(|e| run.refuse(e))
     }

@@ -10,8 +10,9 @@ const CORE: &str = "cluster.x-k8s.io/v1beta2";
 const INFRA: &str = "infrastructure.cluster.x-k8s.io/v1beta1";
 
 /// Kind, group and version, whether it has no namespaces.
-const KINDS: [(&str, &str, bool); 15] = [
+const KINDS: [(&str, &str, bool); 17] = [
     ("Cluster", CORE, false),
+    ("ClusterClass", CORE, false),
     ("Machine", CORE, false),
     ("MachineSet", CORE, false),
     ("MachineDeployment", CORE, false),
@@ -21,6 +22,7 @@ const KINDS: [(&str, &str, bool); 15] = [
     ("KubeadmConfigTemplate", "bootstrap.cluster.x-k8s.io/v1beta2", false),
     ("EtcdadmCluster", "etcdcluster.cluster.x-k8s.io/v1beta1", false),
     ("EtcdadmConfig", "bootstrap.cluster.x-k8s.io/v1beta1", false),
+    ("ClusterResourceSetBinding", "addons.cluster.x-k8s.io/v1beta2", false),
     ("ClusterResourceSet", "addons.cluster.x-k8s.io/v1beta2", false),
     ("ThingCluster", INFRA, false),
     ("ThingMachine", INFRA, false),

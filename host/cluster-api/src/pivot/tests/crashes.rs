@@ -159,7 +159,7 @@ fn killed_at_every_write_and_undone() {
         let pivot = Pivot::between(&scene.from, &scene.to, options(scene.path(), true));
         let committed = scene.to.find("Cluster", "prod").is_some_and(|c| !flag(&c, "/spec/paused"));
         match block_on(pivot.roll_back(&NoProgress)) {
-            Ok(()) => {
+            Ok(_) => {
                 assert!(!committed, "{at}");
                 undone += 1;
                 assert_eq!(content(&scene.from), scene.expected, "{at}");

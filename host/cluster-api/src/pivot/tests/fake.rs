@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use crate::api::{Removed, Right};
 use crate::error::Error;
 use crate::object::{ObjectId, TypeRef, flag, items, label, text, uid};
 use crate::pivot::side::{Side, Wait};
@@ -40,6 +41,10 @@ pub(super) struct World {
     pub(super) violations: Vec<String>,
     /// Paused is never observed, to test giving up.
     pub(super) deaf: bool,
+    /// Verb and kind that the user of a side (by index) may not do.
+    pub(super) forbidden: Vec<(usize, &'static str, &'static str)>,
+    /// How often each side was asked, writes and reads.
+    pub(super) requests: usize,
     /// Somebody on the target changes this object as soon as it is made.
     pub(super) tampered: Option<&'static str>,
 }
@@ -84,6 +89,32 @@ impl Fake {
             .find(|o| text(o, "/kind") == Some(kind) && text(o, "/metadata/name") == Some(name))
             .unwrap();
         change(object);
+    }
+
+    /// What controllers find out again after a move, which does not carry it.
+    pub(super) fn revive(&self, before: &[Value]) {
+        let mut world = self.world.lock().unwrap();
+        for object in before.iter().filter(|o| !o["status"].is_null()) {
+            let key = ObjectId::from_object(object).unwrap().versionless();
+            if let Some(there) = world.stores[self.index].get_mut(&key) {
+                there["status"] = object["status"].clone();
+            }
+        }
+    }
+
+    pub(super) fn forget(&self, kind: &str, name: &str) {
+        let mut world = self.world.lock().unwrap();
+        world.stores[self.index]
+            .retain(|_, o| text(o, "/kind") != Some(kind) || text(o, "/metadata/name") != Some(name));
+    }
+
+    /// Says that all kinds came with a provider.
+    pub(super) fn label_definitions(&self, provider: &str) {
+        let mut world = self.world.lock().unwrap();
+        let definitions = world.stores[self.index].values_mut().filter(|o| o["kind"] == "CustomResourceDefinition");
+        for definition in definitions {
+            definition["metadata"]["labels"]["cluster.x-k8s.io/provider"] = json!(provider);
+        }
     }
 
     /// A new process: the counter starts anew.
@@ -205,6 +236,7 @@ impl Side for Fake {
     }
 
     async fn list(&self, kind: &TypeRef, namespace: Option<&str>, labels: Option<&str>) -> Result<Vec<Value>, Error> {
+        self.world.lock().unwrap().requests += 1;
         let fits = |o: &Value| {
             let id = ObjectId::from_object(o).unwrap();
             id.kind.group() == kind.group()
@@ -219,17 +251,24 @@ impl Side for Fake {
     }
 
     async fn get(&self, id: &ObjectId) -> Result<Option<Value>, Error> {
+        self.world.lock().unwrap().requests += 1;
         Ok(self.world.lock().unwrap().stores[self.index].get(&id.versionless()).cloned())
     }
 
-    async fn create(&self, object: &Value, dry_run: bool) -> Result<Value, Error> {
+    async fn may(&self, right: &Right) -> Result<bool, Error> {
+        let world = self.world.lock().unwrap();
+        let kind = right.kind.as_ref().map_or("*", |k| k.kind.as_ref());
+        let of_side = |f: &&(usize, &str, &str)| f.0 == self.index;
+        let mut forbidden = world.forbidden.iter().filter(of_side);
+        Ok(if kind == "*" { forbidden.next().is_none() } else { !forbidden.any(|f| f.1 == right.verb && f.2 == kind) })
+    }
+
+    async fn create(&self, object: &Value, manager: &str, dry_run: bool) -> Result<Value, Error> {
+        self.world.lock().unwrap().requests += 1;
         let id = ObjectId::from_object(object).unwrap();
         if dry_run {
-            return if self.get(&id).await?.is_some() {
-                Err(self.refused(&id, 409, "AlreadyExists"))
-            } else {
-                Ok(object.clone())
-            };
+            let there = self.world.lock().unwrap().stores[self.index].contains_key(&id.versionless());
+            return if there { Err(self.refused(&id, 409, "AlreadyExists")) } else { Ok(object.clone()) };
         }
         self.write(|world, index| {
             if world.stores[index].contains_key(&id.versionless()) {
@@ -239,6 +278,7 @@ impl Side for Fake {
             let mut object = object.clone();
             object["metadata"]["uid"] = json!(format!("{}-{}", ["source", "target"][index], world.next));
             object["metadata"]["generation"] = json!(1);
+            object["metadata"]["managedFields"] = json!([{"manager": manager, "operation": "Update", "fieldsV1": {}}]);
             let answer = object.clone();
             if world.tampered == Some(id.name.as_str()) {
                 object["data"]["tls.key"] = json!("b3RoZXI=");
@@ -249,6 +289,7 @@ impl Side for Fake {
     }
 
     async fn patch(&self, id: &ObjectId, patch: &Value) -> Result<Option<Value>, Error> {
+        self.world.lock().unwrap().requests += 1;
         self.write(|world, index| {
             let Some(object) = world.stores[index].get_mut(&id.versionless()) else { return Ok(None) };
             if text(patch, "/metadata/uid").is_some_and(|wanted| wanted != uid(object)) {
@@ -265,20 +306,21 @@ impl Side for Fake {
         })
     }
 
-    async fn delete(&self, id: &ObjectId, wanted: &str) -> Result<bool, Error> {
+    async fn delete(&self, id: &ObjectId, wanted: &str) -> Result<Removed, Error> {
+        self.world.lock().unwrap().requests += 1;
         self.write(|world, index| {
-            let Some(object) = world.stores[index].get_mut(&id.versionless()) else { return Ok(false) };
+            let Some(object) = world.stores[index].get_mut(&id.versionless()) else { return Ok(Removed::Absent) };
             if uid(object) != wanted {
                 return Err(self.refused(id, 409, "Conflict"));
             }
             if items(object, "/metadata/finalizers").is_empty() {
                 world.stores[index].remove(&id.versionless());
-            } else {
-                object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-                let said = format!("a controller was asked to destroy {id}");
-                world.violations.push(said);
+                return Ok(Removed::Gone);
             }
-            Ok(true)
+            object["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
+            let said = format!("a controller was asked to destroy {id}");
+            world.violations.push(said);
+            Ok(Removed::Held)
         })
     }
 

@@ -3,8 +3,10 @@
 
 mod cluster;
 mod crashes;
+mod directory;
 mod fake;
 mod preflight;
+mod whole;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -39,7 +41,7 @@ fn fake_merge(target: &mut Value, patch: &Value) {
 fn options(folder: &Path, delete_source: bool) -> PivotOptions {
     PivotOptions {
         namespace: NAMESPACE.into(),
-        cluster: "prod".into(),
+        cluster: Some("prod".into()),
         snapshot_dir: folder.join("move"),
         operation_id: "op-1".into(),
         delete_source,
@@ -48,7 +50,7 @@ fn options(folder: &Path, delete_source: bool) -> PivotOptions {
 }
 
 async fn run(from: &Fake, to: &Fake, folder: &Path, delete_source: bool) -> Result<(), Error> {
-    Pivot::between(from, to, options(folder, delete_source)).run(&NoProgress).await
+    Pivot::between(from, to, options(folder, delete_source)).run(&NoProgress).await.map(drop)
 }
 
 /// A folder in memory where there is one: these tests are about order, not about disks.
@@ -89,7 +91,7 @@ fn content(side: &Fake) -> BTreeMap<String, Value> {
             let map = o.as_object_mut().unwrap();
             map.shift_remove("status");
             let metadata = map["metadata"].as_object_mut().unwrap();
-            for key in ["uid", "generation", "annotations", "ownerReferences"] {
+            for key in ["uid", "generation", "annotations", "ownerReferences", "managedFields"] {
                 metadata.shift_remove(key);
             }
             if let Some(spec) = map.get_mut("spec").and_then(Value::as_object_mut) {

@@ -68,7 +68,17 @@ async fn everything_that_is_in_the_way_is_named() {
     let at_work: Spoil = |_, to| {
         cluster::cluster(to, "prod", 1, &[2], 1);
     };
+    let other_contract: Spoil = |_, to| {
+        to.change("CustomResourceDefinition", "clusters.cluster.x-k8s.io", |o| {
+            o["spec"]["versions"] = json!([{"name": "v1beta2", "served": true, "storage": false}, {"name": "v1beta3", "served": true, "storage": true}]);
+        });
+    };
+    let no_cluster_api: Spoil = |_, to| to.forget("CustomResourceDefinition", "clusters.cluster.x-k8s.io");
+    let no_provider: Spoil = |_, to| to.forget("Provider", "bootstrap-kubeadm");
     let cases: Vec<(Boxed, &str)> = vec![
+        (Box::new(other_contract), "the target stores clusters as v1beta3, and this program knows v1beta2"),
+        (Box::new(no_cluster_api), "Cluster API is not installed on the target"),
+        (Box::new(no_provider), "the provider bootstrap-kubeadm is not installed on the target"),
         (Box::new(owned), "Secret eksa-system/odd, owned by Deployment web"),
         (Box::new(circle), "own each other in a circle"),
         (Box::new(old_provider), "the provider cluster-api is v1.12.9 on the target, and v1.13.2 on the source"),
@@ -133,7 +143,7 @@ async fn a_pause_that_nobody_sees_is_given_up_and_can_be_undone() {
     from.world.lock().unwrap().deaf = true;
     let folder = folder();
     let error = run(&from, &to, folder.path(), true).await.unwrap_err();
-    assert!(error.to_string().contains("objects of eksa-system/prod"), "{error}");
+    assert!(error.to_string().contains("objects of cluster eksa-system/prod"), "{error}");
     assert!(!error.help().is_empty());
     assert!(names(&to).is_empty());
     let pivot = super::Pivot::between(&from, &to, super::options(folder.path(), true));
@@ -142,4 +152,77 @@ async fn a_pause_that_nobody_sees_is_given_up_and_can_be_undone() {
     from.world.lock().unwrap().deaf = false;
     run(&from, &to, folder.path(), true).await.unwrap();
     assert!(to.find("Cluster", "prod").is_some());
+}
+
+/// Each missing right is named before anything is written.
+#[tokio::test]
+async fn rights_are_asked_for_before_anything_is_written() {
+    let text = refused(|from, _| {
+        let forbidden = [(0, "list", "CustomResourceDefinition"), (1, "list", "Provider")];
+        from.world.lock().unwrap().forbidden.extend(forbidden);
+    })
+    .await;
+    assert!(text.contains("the kubeconfig of the source may not list CustomResourceDefinition objects\n"), "{text}");
+    assert!(text.contains("the kubeconfig of the target may not list Provider objects"), "{text}");
+    let text = refused(|from, _| {
+        let forbidden = [
+            (0, "patch", "Cluster"),
+            (0, "delete", "Secret"),
+            (1, "create", "ThingMachine"),
+            (1, "patch", "ThingMachine"),
+            (1, "create", "Secret"),
+            (1, "delete", "Namespace"),
+        ];
+        from.world.lock().unwrap().forbidden.extend(forbidden);
+    })
+    .await;
+    assert!(text.starts_with("4 things are in the way"), "{text}");
+    for line in [
+        "the source may not patch Cluster objects in the namespace eksa-system",
+        "the source may not delete Secret objects in the namespace eksa-system",
+        "the target may not create, patch ThingMachine objects in the namespace eksa-system",
+        "the target may not create Secret objects in the namespace eksa-system",
+    ] {
+        assert!(text.contains(line), "{line}: {text}");
+    }
+    let text = refused(|from, _| from.world.lock().unwrap().forbidden.push((0, "list", "ThingMachine"))).await;
+    assert!(text.contains("the source may not list ThingMachine objects in the namespace eksa-system"), "{text}");
+}
+
+/// What has no pod can't be at work, and nobody waits for it.
+#[tokio::test]
+async fn controllers_that_do_not_run_are_not_waited_for() {
+    for (replicas, moves) in [(0, true), (1, false)] {
+        let (from, to) = pair();
+        management(&from);
+        management(&to);
+        cluster::cluster(&from, "prod", 1, &[1], 0);
+        for side in [&from, &to] {
+            side.label_definitions("cluster-api");
+            side.put(json!({
+                "apiVersion": "apps/v1", "kind": "Deployment",
+                "metadata": {"name": "controllers", "namespace": "capi-system", "labels": {"cluster.x-k8s.io/provider": "cluster-api"}},
+                "status": {"replicas": replicas},
+            }));
+        }
+        from.world.lock().unwrap().deaf = true;
+        assert_eq!(run(&from, &to, folder().path(), true).await.is_ok(), moves, "{replicas} pods");
+    }
+}
+
+#[tokio::test]
+async fn a_rehearsal_touches_nothing_and_says_what_would_move() {
+    let (from, to) = pair();
+    management(&from);
+    management(&to);
+    let count = cluster::cluster(&from, "prod", 1, &[1], 0);
+    let folder = folder();
+    let before = (from.all(), to.all());
+    let pivot = super::Pivot::between(&from, &to, super::options(folder.path(), true));
+    let plan = pivot.rehearse(&crate::NoProgress).await.unwrap();
+    assert_eq!((from.all(), to.all()), before);
+    assert!(std::fs::read_dir(folder.path()).unwrap().next().is_none());
+    assert_eq!(plan.groups.iter().map(Vec::len).sum::<usize>(), count);
+    assert_eq!(plan.groups[0].iter().map(ToString::to_string).collect::<Vec<_>>(), ["Cluster eksa-system/prod"]);
+    assert_eq!(plan.namespaces, ["eksa-system"]);
 }
