@@ -121,8 +121,8 @@ pub(crate) fn folder() -> PathBuf {
 
 /// The files of a folder below the tables' with an ending, in order.
 fn files(below: &str) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(folder().join(below)) else { return Vec::new() };
-    let mut files: Vec<PathBuf> = entries
+    let mut files: Vec<PathBuf> = std::fs::read_dir(folder().join(below))
+        .expect("the folder is there")
         .map(|entry| entry.expect("it can be listed").path())
         .filter(|path| path.extension().is_some_and(|ending| ending == "yaml"))
         .collect();
@@ -130,16 +130,23 @@ fn files(below: &str) -> Vec<PathBuf> {
     files
 }
 
-/// The first document of each file of a folder, typed.
-pub(crate) fn read<T: for<'de> Deserialize<'de>>(below: &str) -> Vec<T> {
-    let one = |path: &PathBuf| {
-        let text = std::fs::read_to_string(path).expect("it can be read");
-        let documents = yaml_documents(&Source::new(path.display().to_string(), text));
-        let document = documents.unwrap_or_else(|e| panic!("{e}")).into_iter().next();
-        serde_json::from_value(document.expect("it holds a document"))
-            .unwrap_or_else(|e| panic!("{}: {e}", path.display()))
-    };
-    files(below).iter().map(one).collect()
+/// The first document of a file, typed.
+fn typed<T: for<'de> Deserialize<'de>>(path: &Path) -> T {
+    let text = std::fs::read_to_string(path).expect("it can be read");
+    let documents = yaml_documents(&Source::new(path.display().to_string(), text));
+    let document = documents.unwrap_or_else(|e| panic!("{e}")).into_iter().next();
+    serde_json::from_value(document.expect("it holds a document")).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// The tables of decisions.
+pub(crate) fn tables() -> Vec<Table> {
+    files("decisions").iter().map(|path| typed(path)).collect()
+}
+
+/// The differences of manifests that are meant.
+pub(crate) fn differences<T: for<'de> Deserialize<'de>>() -> Vec<T> {
+    let path = folder().join("rendered.yaml");
+    if path.is_file() { typed(&path) } else { Vec::new() }
 }
 
 /// The good specs by name.

@@ -41,7 +41,7 @@ fn misses(case: &Case, outcome: &Outcome) -> Option<String> {
 #[test]
 fn the_table_is_true_and_the_page_is_written_from_it() {
     let bases = cases::bases();
-    let tables: Vec<Table> = cases::read("decisions");
+    let tables: Vec<Table> = cases::tables();
     let judge = Judge::new();
     for (name, text) in &bases {
         let outcome = judge.judge(text, &BTreeSet::new());
@@ -61,7 +61,7 @@ fn the_table_is_true_and_the_page_is_written_from_it() {
         }
     }
     assert!(wrong.is_empty(), "{} rows are not true:\n{}", wrong.len(), wrong.join("\n"));
-    page.rendered(&cases::read("rendered"));
+    page.rendered(&cases::differences());
     page.check();
 }
 

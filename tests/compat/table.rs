@@ -11,27 +11,16 @@ use crate::decide::Outcome;
 /// Set to write the page anew where it differs.
 const UPDATE: &str = "KEDGE_UPDATE_DOCS";
 
-/// A table of what is rendered: the tests that it names hold it.
+/// A difference of manifests that is meant: the test with real peers finds no others.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct Rendered {
-    pub(crate) title: String,
-    #[serde(default)]
-    pub(crate) about: String,
-    pub(crate) rows: Vec<RenderedRow>,
-}
-
-/// A field and where it lands.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct RenderedRow {
-    /// The field or feature.
-    pub(crate) what: String,
-    /// Where it is to be found in the manifests.
-    pub(crate) lands: String,
-    /// How that differs from EKS Anywhere and why; empty if it does not.
-    #[serde(default)]
-    pub(crate) differs: String,
+pub(crate) struct Difference {
+    /// A kind; `*` is any.
+    pub(crate) object: String,
+    /// A path in which `*` stands for anything, or the name of an object that the other side does not have.
+    pub(crate) field: String,
+    /// Why.
+    pub(crate) reason: String,
 }
 
 pub(crate) struct Page {
@@ -63,19 +52,20 @@ impl Page {
         let _ = writeln!(self.text, "| {} |", row.join(" | "));
     }
 
-    pub(crate) fn rendered(&mut self, tables: &[Rendered]) {
-        for Rendered { title, about, rows } in tables {
-            let _ = write!(self.text, "\n## {title}\n\n");
-            if !about.is_empty() {
-                let _ = write!(self.text, "{}\n\n", about.trim());
-            }
-            self.text.push_str(
-                "| What | Where it lands | How it differs from EKS Anywhere, and why |\n| --- | --- | --- |\n",
-            );
-            for RenderedRow { what, lands, differs } in rows {
-                let row = [what.as_str(), lands, if differs.is_empty() { "not at all" } else { differs }].map(cell);
-                let _ = writeln!(self.text, "| {} |", row.join(" | "));
-            }
+    pub(crate) fn rendered(&mut self, differences: &[Difference]) {
+        if differences.is_empty() {
+            return;
+        }
+        self.text.push_str(
+            "\n## Manifests\n\n\
+            Where the manifests of an accepted spec differ from EKS Anywhere's. The test with the real peers renders specs with its own code, compares\n\
+            object by object, and fails on any difference that does not stand here.\n\n\
+            | Object | Field, or the object's name | Why it differs |\n| --- | --- | --- |\n",
+        );
+        for Difference { object, field, reason } in differences {
+            let (object, field) = (format!("`{object}`"), format!("`{field}`"));
+            let row = [object.as_str(), &field, reason].map(cell);
+            let _ = writeln!(self.text, "| {} |", row.join(" | "));
         }
     }
 

@@ -39,7 +39,7 @@ fn the_tables_say_of_the_reference_what_it_does() {
     }
     let mut wrong = Vec::new();
     let mut asked = 0;
-    for Table { cases, .. } in cases::read::<Table>("decisions") {
+    for Table { cases, .. } in cases::tables() {
         for case in &cases {
             let Case { what, eks_anywhere, .. } = case;
             let (taken, said) = judge(&case.text(&bases));

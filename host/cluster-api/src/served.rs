@@ -56,7 +56,7 @@ type Definitions = BTreeMap<(String, String, String), Value>;
 /// The schemas that are served, by group, kind and version.
 fn definitions(components: &[ComponentManifests]) -> Result<Definitions, Error> {
     let mut all = Definitions::new();
-    for ComponentManifests { component, yaml } in components {
+    for ComponentManifests { component, yaml, .. } in components {
         // Definitions have no variables in them, so that each can be read as it stands.
         let definitions = yaml.split("\n---").filter(|part| part.contains("kind: CustomResourceDefinition"));
         for definition in definitions {
@@ -123,6 +123,7 @@ fn open(schema: &Value) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::install::ImageOverrides;
     use kedge_spec::release::{Component, ComponentKind};
     use serde_json::json;
 
@@ -141,7 +142,7 @@ mod tests {
         let yaml = format!(
             "apiVersion: v1\nkind: Namespace\nmetadata: {{name: a}}\n---\napiVersion: apiextensions.k8s.io/v1\nkind: CustomResourceDefinition\nspec:\n  group: cluster.x-k8s.io\n  names: {{kind: Cluster}}\n  versions:\n  - name: v1beta2\n    served: true\n    schema:\n      openAPIV3Schema:\n        type: object\n        properties:\n          spec:\n            type: object\n            properties: {{paused: {{type: boolean}}{fields}}}\n  - {{name: v1alpha3, served: false}}\n"
         );
-        vec![ComponentManifests { component, yaml }]
+        vec![ComponentManifests { component, yaml, images: ImageOverrides::default() }]
     }
 
     fn manifests(version: &str) -> Manifests {

@@ -228,11 +228,19 @@ fn shape(reader: &mut Reader, document: &mut Document) {
         reader.say(finding.clone(), Some(span));
     }
     document.body = schema::normalised(std::mem::take(&mut document.body), &schema, Unknown::Refused);
-    if document.group() != cluster::GROUP {
+    let usual = format!("{}/v1alpha1", cluster::GROUP);
+    if document.api_version != usual {
+        let message = format!("`{}` is not an API version of `{}`", document.api_version, cluster::KIND);
         let finding =
-            Finding::warning("api-version", format!("`{}` is read as `{}`", document.api_version, cluster::GROUP))
-                .at(&reference, "apiVersion")
-                .remedy(format!("write `apiVersion: {}/v1alpha1`", cluster::GROUP));
+            Finding::error("api-version", message).at(&reference, "apiVersion").remedy(format!("use `{usual}`"));
+        let span = place_in(document, &finding);
+        reader.say(finding, Some(span));
+    }
+    let version = document.body.pointer("/spec/eksaVersion").and_then(Value::as_str);
+    if let Some(text) = version.filter(|text| !check::eksa_version(text)) {
+        let finding = Finding::error("eksa-version", format!("`{text}` is not a version of EKS Anywhere"))
+            .at(&reference, "spec.eksaVersion")
+            .remedy("write it as `v0.26.1`, or leave it out");
         let span = place_in(document, &finding);
         reader.say(finding, Some(span));
     }

@@ -35,9 +35,11 @@ pub(crate) fn full(datacenter: &str, branch: Branch, given: &str) -> String {
     }
 }
 
-/// Whether an absolute path lies below its branch. Relative names do.
+/// Whether an absolute path lies below its branch, or for folders is the branch's own. Relative names do.
 pub(crate) fn belongs(datacenter: &str, branch: Branch, given: &str) -> bool {
-    !given.starts_with('/') || given.starts_with(&format!("{}/", root(datacenter, branch)))
+    let root = root(datacenter, branch);
+    let own = branch == Branch::Folder && given.trim_end_matches('/') == root;
+    !given.starts_with('/') || own || given.starts_with(&format!("{root}/"))
 }
 
 /// The last part of a path.
@@ -77,6 +79,9 @@ mod tests {
         assert!(!belongs("SDDC", Branch::Network, "/SDDC/datastore/a"));
         assert!(!belongs("SDDC", Branch::Network, "/Other/network/a"));
         assert!(!belongs("SDDC", Branch::Network, "/SDDC/networks/a"));
+        assert!(!belongs("SDDC", Branch::Network, "/SDDC/network"));
+        assert!(belongs("SDDC", Branch::Folder, "/SDDC/vm"));
+        assert!(!belongs("SDDC", Branch::Folder, "/SDDC/vms"));
     }
 
     #[test]

@@ -10,39 +10,39 @@ use tokio::net::{UnixListener, UnixStream};
 
 /// What the engine holds, and what it was asked.
 #[derive(Default)]
-pub struct State {
+pub(crate) struct State {
     /// Containers by name: their creation body, and whether they run.
-    pub containers: BTreeMap<String, (Value, bool)>,
-    pub images: Vec<String>,
+    pub(crate) containers: BTreeMap<String, (Value, bool)>,
+    pub(crate) images: Vec<String>,
     /// `METHOD /path` of each request, without version and query.
-    pub requests: Vec<String>,
+    pub(crate) requests: Vec<String>,
     /// Answers in place of the engine's own: the first that fits a request's method and path is used, and used up.
-    pub faults: Vec<Fault>,
+    pub(crate) faults: Vec<Fault>,
     /// How programs on nodes end: exit code and what they say on standard error, by a word of their command.
-    pub programs: Vec<(&'static str, i64, &'static str)>,
+    pub(crate) programs: Vec<(&'static str, i64, &'static str)>,
     /// The commands that were run, whole.
-    pub commands: Vec<String>,
+    pub(crate) commands: Vec<String>,
     /// What programs were given to read, one for each command.
-    pub inputs: Vec<String>,
+    pub(crate) inputs: Vec<String>,
     execs: Vec<Value>,
     networks: Vec<Value>,
     info: Value,
 }
 
-pub struct Fault {
-    pub request: &'static str,
-    pub status: u16,
-    pub message: String,
+pub(crate) struct Fault {
+    pub(crate) request: &'static str,
+    pub(crate) status: u16,
+    pub(crate) message: String,
 }
 
 /// A running engine. Its socket goes with it.
-pub struct Engine {
+pub(crate) struct Engine {
     folder: tempfile::TempDir,
-    pub state: Arc<Mutex<State>>,
+    pub(crate) state: Arc<Mutex<State>>,
 }
 
 impl Engine {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let listener = UnixListener::bind(folder.path().join("engine.sock")).unwrap();
         let info = json!({"OSType": "linux", "MemTotal": 16_000_000_000_i64, "CgroupVersion": "2", "Driver": "overlay2",
@@ -58,27 +58,27 @@ impl Engine {
         Self { folder, state }
     }
 
-    pub fn socket(&self) -> PathBuf {
+    pub(crate) fn socket(&self) -> PathBuf {
         self.folder.path().join("engine.sock")
     }
 
-    pub fn home(&self) -> &Path {
+    pub(crate) fn home(&self) -> &Path {
         self.folder.path()
     }
 
-    pub fn with(&self, change: impl FnOnce(&mut State)) {
+    pub(crate) fn with(&self, change: impl FnOnce(&mut State)) {
         change(&mut self.state.lock().unwrap());
     }
 
-    pub fn fault(&self, request: &'static str, status: u16, message: &str) {
+    pub(crate) fn fault(&self, request: &'static str, status: u16, message: &str) {
         self.with(|s| s.faults.push(Fault { request, status, message: message.into() }));
     }
 
-    pub fn info(&self, field: &str, value: Value) {
+    pub(crate) fn info(&self, field: &str, value: Value) {
         self.with(|s| s.info[field] = value);
     }
 
-    pub fn asked(&self, request: &str) -> usize {
+    pub(crate) fn asked(&self, request: &str) -> usize {
         self.state.lock().unwrap().requests.iter().filter(|r| r.starts_with(request)).count()
     }
 }

@@ -19,7 +19,6 @@ pub(crate) use conditions::{condition, condition_is, observed};
 pub(crate) use engine::{Verdict, wait, wait_for};
 pub(crate) use judge::settled_machine;
 pub use trouble::trouble;
-pub(crate) use workload::deployment;
 pub use workload::{
     api_answers, certificate_ready, crds_established, deployment_available, deployments_available, nodes_ready,
 };

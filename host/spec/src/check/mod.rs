@@ -20,6 +20,8 @@ use crate::path;
 use crate::provider::Description;
 use crate::release::Release;
 
+pub(crate) use release::eksa_version;
+
 /// Collects findings about one Cluster.
 pub(crate) struct Findings<'a> {
     cluster: &'a ObjectRef,

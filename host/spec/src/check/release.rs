@@ -38,25 +38,19 @@ pub(super) fn versions(cluster: &Cluster, findings: &mut Findings<'_>) {
             );
         }
     }
-    if let Some(text) = &cluster.spec.eksa_version {
-        if cluster.spec.bundles_ref.is_some() {
-            findings.error(
-                "bundles-and-version",
-                "spec.bundlesRef",
-                "`bundlesRef` and `eksaVersion` both pick the release",
-                "remove `bundlesRef`, which is the old form",
-            );
-        }
-        let number = text.strip_prefix('v').unwrap_or(text);
-        if semver::Version::parse(number).is_err() {
-            findings.error(
-                "eksa-version",
-                "spec.eksaVersion",
-                format!("`{text}` is not a version of EKS Anywhere"),
-                "write it as `v0.26.1`, or leave it out",
-            );
-        }
+    if cluster.spec.eksa_version.is_some() && cluster.spec.bundles_ref.is_some() {
+        findings.error(
+            "bundles-and-version",
+            "spec.bundlesRef",
+            "`bundlesRef` and `eksaVersion` both pick the release",
+            "remove `bundlesRef`, which is the old form",
+        );
     }
+}
+
+/// Whether a text is a version of EKS Anywhere. Asked of the file itself: the release in use takes its place.
+pub(crate) fn eksa_version(text: &str) -> bool {
+    semver::Version::parse(text.strip_prefix('v').unwrap_or(text)).is_ok()
 }
 
 pub(super) fn check(cluster: &Cluster, release: &Release, findings: &mut Findings<'_>) {

@@ -159,7 +159,7 @@ impl Release {
             );
         }
         let bundles = spec.cluster().spec.bundles_ref.as_ref();
-        let named = bundles.and_then(|b| b.get("name")?.as_str()).filter(|n| !n.is_empty());
+        let named = bundles.map(|b| b.name.as_str()).filter(|n| !n.is_empty());
         if let Some(named) = named
             && named != self.name
         {

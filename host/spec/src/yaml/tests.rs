@@ -105,7 +105,7 @@ fn bombs_are_refused() {
     // A long text is as good a bomb as many short ones, by its aliases or by the copies that nested anchors take.
     let long = "x".repeat(1 << 20);
     assert_eq!(codes(&format!("a: &a {long}\nb: [*a, *a]\n")).first().map(|(c, _)| c.as_str()), Some("alias-budget"));
-    let nested: String = (0..50).map(|n| format!("&n{n} [")).collect();
+    let nested = (0..50).fold(String::new(), |nested, n| format!("{nested}&n{n} ["));
     assert_eq!(
         codes(&format!("{nested}{long}{}", "]".repeat(50))).first().map(|(c, _)| c.as_str()),
         Some("alias-budget")

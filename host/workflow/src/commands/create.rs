@@ -11,7 +11,6 @@ use super::offline::warn;
 use crate::error::WorkflowError;
 use crate::event::{Reporter, ReporterExt};
 use crate::folder::{Folder, Holder, JOURNAL, LOCK_FILE, Lock, MOVES, Readers, SPEC};
-use crate::gitops;
 use crate::journal::{Entry, Inputs, Journal, Operation, Records};
 use crate::load::{self, Prepared};
 use crate::management::{self, Ground};
@@ -22,6 +21,7 @@ use crate::preflight;
 use crate::run::{Run, title};
 use crate::step::{Runner, Steps};
 use crate::steps::{self, id};
+use crate::{gitops, hooks};
 
 /// Creates the cluster of a spec. Run again with the same spec, release and plugin, it goes on at the first step whose
 /// postcondition does not hold; for a cluster that is done it says so.

@@ -30,17 +30,13 @@ pub async fn schema(options: &Options, kind: Option<&str>) -> Result<SchemaOutco
             kinds.entry(kind).or_insert(schema);
         }
     }
-    match kind {
-        None => Ok(SchemaOutcome { schema: published::of_file(&kinds) }),
-        Some(wanted) => match kinds.iter().find(|(kind, _)| kind.eq_ignore_ascii_case(wanted)) {
-            Some((kind, schema)) => Ok(SchemaOutcome { schema: published::of_kind(kind, schema) }),
-            None => {
-                let known: Vec<String> = kinds.keys().map(|kind| format!("`{kind}`")).collect();
-                Err(WorkflowError::Input {
-                    message: format!("nobody here knows the kind `{wanted}`"),
-                    help: format!("there are {}; name a plugin's file with `--plugin FILE`", known.join(", ")),
-                })
-            }
-        },
+    let Some(wanted) = kind else { return Ok(SchemaOutcome { schema: published::of_file(&kinds) }) };
+    if let Some((kind, schema)) = kinds.iter().find(|(kind, _)| kind.eq_ignore_ascii_case(wanted)) {
+        return Ok(SchemaOutcome { schema: published::of_kind(kind, schema) });
     }
+    let known: Vec<String> = kinds.keys().map(|kind| format!("`{kind}`")).collect();
+    Err(WorkflowError::Input {
+        message: format!("nobody here knows the kind `{wanted}`"),
+        help: format!("there are {}; name a plugin's file with `--plugin FILE`", known.join(", ")),
+    })
 }
