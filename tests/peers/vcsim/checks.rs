@@ -201,7 +201,7 @@ fn an_evaluation_that_has_ended_and_an_old_version_are_refused() {
     vcsim.rules(&replaces("RetrievePropertiesEx", "</LicenseManagerLicenseInfo>", over));
     let (checks, _) = vcsim.preflight(&sandbox, &[], 4);
     assert_eq!(checks.get("vcenter-version")["findings"][0]["code"], "licence-ended");
-    vcsim.rules(&replaces("RetrieveServiceContent", "<version>[^<]*<", "<version>6.5.0<"));
+    vcsim.rules(&replaces("RetrieveServiceContent", "<apiVersion>[^<]*<", "<apiVersion>6.5<"));
     let (checks, _) = vcsim.preflight(&sandbox, &[], 4);
     assert_eq!(checks.get("vcenter-version")["findings"][0]["code"], "vcenter-too-old");
 }

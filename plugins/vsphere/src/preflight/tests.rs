@@ -534,7 +534,7 @@ fn failure_domains_have_to_exist_too() {
 #[test]
 fn a_session_that_can_not_be_ended_stops_nobody() {
     let stuck =
-        vcenter().on_body("<Logout ", 500, &fault("NotAuthenticated", "The session is not authenticated.")).answering(
+        vcenter().on_body("<Logout ", 500, &fault("SystemError", "A general system error occurred.")).answering(
             |sent| (sent.method == "DELETE").then(|| Ok(Response { status: 500, headers: vec![], body: vec![] })),
         );
     let (host, _) = run_on(stuck, spec());
@@ -638,7 +638,7 @@ fn a_busy_vcenter_says_for_how_long() {
 #[test]
 fn a_version_that_controllers_do_not_know_is_refused() {
     let version = |version: &str| {
-        let content = reply!("service-content.xml").replace("<version>8.0.2<", &format!("<version>{version}<"));
+        let content = reply!("service-content.xml").replace("<apiVersion>8.0.2.0<", &format!("<apiVersion>{version}<"));
         let found = not_passed(vcenter().on_body("<RetrieveServiceContent ", 200, &content), spec());
         found.into_iter().filter(|line| !line.starts_with("clock")).collect::<Vec<_>>()
     };

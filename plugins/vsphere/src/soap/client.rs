@@ -20,7 +20,7 @@ pub(crate) struct About {
     pub(crate) full_name: String,
     /// `VirtualCenter`; an ESXi host says `HostAgent`.
     pub(crate) api_type: String,
-    /// `8.0.2`
+    /// The version of its API, which is its own with one number more: `8.0.2.0`.
     pub(crate) version: String,
     /// When it said so, by its own clock: seconds since 1970.
     pub(crate) time: Option<i64>,
@@ -68,7 +68,7 @@ impl<'e> Client<'e> {
                 .ok_or_else(|| SoapError::Reply(format!("it offers no `{name}`")))
         };
         let text = |name: &str| about.text_of(name).to_owned();
-        let about = About { full_name: text("fullName"), api_type: text("apiType"), version: text("version"), time };
+        let about = About { full_name: text("fullName"), api_type: text("apiType"), version: text("apiVersion"), time };
         // A host without a vCenter lacks some of these, and is told apart by its type.
         let optional = |name: &str| service(name).unwrap_or_default();
         Ok(Self {

@@ -39,7 +39,8 @@ func main() {
 	model.Pool, model.Datastore, model.Portgroup, model.OpaqueNetwork = 0, 0, 1, 1
 	defer model.Remove()
 	must(model.Create())
-	model.ServiceContent.About.ApiVersion = "8.0.2.0"
+	about := &model.ServiceContent.About
+	about.ApiVersion, about.Version, about.FullName = "8.0.2.0", "8.0.2", "VMware vCenter Server 8.0.2 build-22617221 (govmomi simulator)"
 	service := model.Service
 	service.RegisterEndpoints = true
 	service.Listen = &url.URL{Host: "127.0.0.1:0", User: url.UserPassword(*user, *pass)}
