@@ -36,7 +36,7 @@ fn an_expired_password_is_told_from_a_wrong_one() {
 fn a_session_that_is_lost_midway_is_opened_again_silently() {
     let sandbox = sandbox();
     let vcsim = Vcsim::start(&sandbox);
-    for lost in 0..3 {
+    for lost in 0..2 {
         vcsim.rules(&json!([{"match": "POST /sdk RetrievePropertiesEx", "skip": lost, "times": 1, "expire": true}]));
         let (checks, ran) = vcsim.preflight(&sandbox, &[], 0);
         assert_eq!(checks.not_passed(), Vec::<String>::new());
