@@ -100,6 +100,7 @@ fn report(prepared: &Prepared, options: &Options, check: Check) -> CheckReport {
     CheckReport {
         id: check.id.to_owned(),
         title: check.title.to_owned(),
+        object: String::new(),
         outcome: mark,
         object: String::new(),
         expected: String::new(),
@@ -108,6 +109,10 @@ fn report(prepared: &Prepared, options: &Options, check: Check) -> CheckReport {
         duration_ms: 0,
         quiet: true,
         skipped: skipped.then(|| "you asked for it to be left out".to_owned()),
+        remedy: crate::preflight::remedy(&findings),
+        // The driver makes all its checks at once.
+        duration_ms: 0,
+        quiet: false,
         findings: prepared.spec.diagnose(&findings).iter().map(FindingReport::from).collect(),
     }
 }
