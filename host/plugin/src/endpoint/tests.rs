@@ -121,7 +121,7 @@ impl Server {
             Arc::new(secrets),
             Arc::default(),
             limits,
-            AddressPolicy::default(),
+            Default::default(),
         )
         .unwrap()
     }
