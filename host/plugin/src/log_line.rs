@@ -43,20 +43,21 @@ pub(crate) fn clean(message: &str) -> String {
     escaped(message, false)
 }
 
-/// The same for texts that may have several lines: line ends stay.
+/// The same for texts that may have several lines: line ends and tabs stay, and nothing is cut.
 pub(crate) fn clean_lines(message: &str) -> String {
     escaped(message, true)
 }
 
 fn escaped(message: &str, lines: bool) -> String {
     let mut out = String::with_capacity(message.len());
-    for (count, c) in message.trim_end_matches(['\n', '\r']).chars().enumerate() {
-        if count == LONGEST {
+    let message = if lines { message } else { message.trim_end_matches(['\n', '\r']) };
+    for (count, c) in message.chars().enumerate() {
+        if count == LONGEST && !lines {
             out.push_str(" … (cut)");
             break;
         }
         match c {
-            '\n' if lines => out.push('\n'),
+            '\n' | '\t' if lines => out.push(c),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),

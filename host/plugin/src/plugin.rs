@@ -373,7 +373,7 @@ impl Plugin {
         if !self.optional().commands {
             return Ok(Vec::new());
         }
-        call!(self, "commands.list", Grant::Pure, |s| s.commands())
+        call!(self, "commands.list", Grant::Pure, json!({}), |s| s.commands())
     }
 
     /// Runs one of them.
@@ -385,7 +385,8 @@ impl Plugin {
         environment: &Environment,
     ) -> Result<CommandAnswer, PluginError> {
         let grant = Grant::Environment { environment: environment.clone(), outcomes: None };
-        call!(self, "commands.run", grant, |s| s.run_command(command, arguments, documents))
+        let question = || json!({"command": command, "arguments": arguments, "documents": documents});
+        call!(self, "commands.run", grant, question(), |s| s.run_command(command, arguments, documents))
     }
 
     /// Whether it has hooks.

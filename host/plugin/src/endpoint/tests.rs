@@ -115,15 +115,8 @@ impl Server {
             "LAB_CP_PASSWORD" => Some("another-value".into()),
             _ => None,
         });
-        EndpointClient::new(
-            "lab",
-            self.target(tls),
-            Arc::new(secrets),
-            Arc::default(),
-            limits,
-            Default::default(),
-        )
-        .unwrap()
+        EndpointClient::new("lab", self.target(tls), Arc::new(secrets), Arc::default(), limits, Default::default())
+            .unwrap()
     }
 
     fn client(&self) -> EndpointClient {

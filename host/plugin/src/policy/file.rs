@@ -55,6 +55,9 @@ pub(super) struct Addresses {
     pub(super) allow: Option<Vec<IpNet>>,
     #[serde(default)]
     pub(super) deny: Vec<IpNet>,
+    /// Special ranges that may be talked to: loopback, link-local and the like.
+    #[serde(default)]
+    pub(super) grant: Vec<IpNet>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]

@@ -243,8 +243,10 @@ impl AddressPolicy {
             }
         }
         let (block, what) = address::special(address)?;
-        let grants = || self.layers.iter().filter_map(|(_, r)| r.allow.as_ref()).flatten().chain(&*self.granted);
-        let granted = grants().any(|range| range.contains(&address) && block.contains(range));
+        let of =
+            |rules: &'_ Addresses| rules.grant.iter().chain(rules.allow.iter().flatten()).copied().collect::<Vec<_>>();
+        let mut grants = self.layers.iter().flat_map(|(_, rules)| of(rules)).chain(self.granted.iter().copied());
+        let granted = grants.any(|range| range.contains(&address) && block.contains(&range));
         (!granted).then(|| what.to_owned())
     }
 }

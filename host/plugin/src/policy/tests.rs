@@ -44,6 +44,9 @@ fn special_addresses_need_a_grant_of_their_own() {
     for good in ["10.0.0.1", "192.168.1.1", "8.8.8.8", "fd00::1", "2001:db8::1"] {
         assert!(plain.refuses(good.parse().unwrap()).is_none(), "{good}");
     }
+    let by_file = policy(&["version = 1\n[addresses]\ngrant = ['127.0.0.0/8']"]).unwrap().addresses();
+    assert!(by_file.refuses("127.0.0.1".parse().unwrap()).is_none());
+    assert!(by_file.refuses("10.0.0.1".parse().unwrap()).is_none(), "a grant narrows nothing");
     let granted = Policy::default().with_addresses(&["127.0.0.0/8".parse().unwrap()]).addresses();
     assert!(granted.refuses("127.0.0.1".parse().unwrap()).is_none());
     assert!(granted.refuses("::1".parse().unwrap()).is_some());

@@ -96,6 +96,11 @@ async fn ask(plugin: &Plugin, session: &RecordedSession) -> Result<(), PluginErr
             drop(plugin.preflight_run(&input()?, &skip, &nothing, outcomes).await);
         }
         "upgrade.compare" => drop(plugin.compare(&documents("old")?, &documents("new")?).await),
+        "commands.list" => drop(plugin.commands().await),
+        "commands.run" => {
+            let arguments = argument::<Vec<(String, String)>>(session, "arguments")?;
+            drop(plugin.run_command(&text("command")?, &arguments, &documents("documents")?, &nothing).await);
+        }
         "lifecycle.steps" => drop(plugin.lifecycle_steps().await),
         "lifecycle.before" => drop(plugin.lifecycle_before(&text("step")?, &input()?, &nothing).await),
         "lifecycle.after" => drop(plugin.lifecycle_after(&text("step")?, &input()?, &nothing).await),

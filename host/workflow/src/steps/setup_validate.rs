@@ -38,10 +38,8 @@ impl Step<Run> for SetupValidate {
         let (name, records) = (&run.prepared.description().name, run.journal.records());
         let trail = &run.options.plugin_rules.trail;
         trail.write_to(&run.folder.path_of(AUDIT)).map_err(|e| run.refuse(plugin_error(name, e)))?;
-        let environment = run
-            .prepared
-            .environment(&run.options, Arc::clone(&run.secrets))
-            .map_err(|e| run.refuse(e))?;
+        let environment =
+            run.prepared.environment(&run.options, Arc::clone(&run.secrets)).map_err(|e| run.refuse(e))?;
         let ground = run.ground();
         let begun = records.ever_started(Operation::Create, id::WORKLOAD);
         let checked =

@@ -335,13 +335,12 @@ pub(super) fn plan(answer: Vec<preflight::Check>) -> Answer<Vec<Check>> {
             return nonsense(format!("the check `{}` is in the plan twice or has no id", check.id.escape_debug()));
         }
     }
-    let check =
-        |c: preflight::Check| Check {
-            id: clean(&c.id),
-            title: clean(&c.title),
-            document: c.document.map(object_ref),
-            quiet: c.quiet,
-        };
+    let check = |c: preflight::Check| Check {
+        id: clean(&c.id),
+        title: clean(&c.title),
+        document: c.document.map(object_ref),
+        quiet: c.quiet,
+    };
     Ok(answer.into_iter().map(check).collect())
 }
 
@@ -412,7 +411,7 @@ pub(super) fn commands(answer: Vec<commands::Command>) -> Answer<Vec<ProviderCom
             }
             arguments.push(CommandArgument {
                 name: argument.name,
-                about: argument.about,
+                about: clean(&argument.about),
                 kind: match argument.kind {
                     commands::ArgumentKind::Text | commands::ArgumentKind::Other(_) => ArgumentKind::Text,
                     commands::ArgumentKind::Choice(values) => ArgumentKind::Choice(values),
@@ -427,8 +426,8 @@ pub(super) fn commands(answer: Vec<commands::Command>) -> Answer<Vec<ProviderCom
         }
         out.push(ProviderCommand {
             name: command.name,
-            about: command.about,
-            details: command.details,
+            about: clean(&command.about),
+            details: clean_lines(&command.details),
             arguments,
             spec: command.spec,
             changes: command.changes,
@@ -437,10 +436,10 @@ pub(super) fn commands(answer: Vec<commands::Command>) -> Answer<Vec<ProviderCom
     Ok(out)
 }
 
-pub(super) fn command(answer: commands::Answer) -> Answer<CommandAnswer> {
+pub(super) fn command(limits: &Limits, answer: commands::Answer) -> Answer<CommandAnswer> {
     Ok(CommandAnswer {
-        text: answer.text,
-        data: object("what the command came to", &answer.data)?,
+        text: clean_lines(&answer.text),
+        data: object(limits, "what the command came to", &answer.data)?,
         findings: answer.findings.into_iter().map(finding).collect(),
     })
 }

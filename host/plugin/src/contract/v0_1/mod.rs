@@ -302,11 +302,12 @@ impl Session for Open {
         arguments: &[(String, String)],
         documents: &[ProviderDocument],
     ) -> Answer<CommandAnswer> {
+        let limits = self.limits();
         let commands = self.commands.as_ref().ok_or(CallError::Absent("commands"))?;
         let documents = questions::documents(documents);
         let interface = commands.kedge_provider_commands();
         let answer = interface.call_run(&mut self.store, command, arguments, &documents).await?;
-        answers::command(answer.map_err(answers::failure)?)
+        answers::command(&limits, answer.map_err(answers::failure)?)
     }
 
     async fn lifecycle_steps(&mut self) -> Answer<Vec<String>> {
