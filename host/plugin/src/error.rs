@@ -359,7 +359,7 @@ impl PluginError {
             Self::NotExported { .. } => "Use a version of the plugin that has it".to_owned(),
             Self::Endpoint { .. } => "Correct the field in the spec".to_owned(),
             Self::Audit { .. } => {
-                "Check that the folder exists and has room; a file that is no whole audit is best moved away, and kept".to_owned()
+                "Check that the folder exists and make room on the disk; a file that is no whole audit is best moved away, and kept".to_owned()
             }
             Self::Engine { .. } => "Check that the machine allows programs to make memory executable".to_owned(),
         }

@@ -72,8 +72,12 @@ impl FileAudit {
         let mut text = serde_json::to_vec(&line)?;
         let head = digest(&text);
         text.push(b'\n');
-        // One write, so that a run that is killed leaves whole lines.
-        end.file.write_all(&text)?;
+        // One write, so that a run that is killed leaves whole lines. On a full disk it may be half of one: that goes again.
+        let size = end.file.metadata()?.len();
+        if let Err(error) = end.file.write_all(&text) {
+            end.file.set_len(size)?;
+            return Err(error);
+        }
         end.lines += 1;
         end.head = head;
         Ok(())
