@@ -11,19 +11,19 @@ use serde_json::{Value, json};
 use crate::support::{Audited, Kept, Parts, limits, provider};
 
 /// A host, what it logs and audits, and a plugin that behaves.
-pub struct Bed {
-    pub host: PluginHost,
-    pub log: Arc<Kept>,
-    pub audit: Arc<Audited>,
+pub(crate) struct Bed {
+    pub(crate) host: PluginHost,
+    pub(crate) log: Arc<Kept>,
+    pub(crate) audit: Arc<Audited>,
     good: Plugin,
 }
 
 impl Bed {
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::with(limits()).await
     }
 
-    pub async fn with(limits: Limits) -> Self {
+    pub(crate) async fn with(limits: Limits) -> Self {
         let (log, audit) = (Arc::new(Kept::default()), Arc::new(Audited::default()));
         let options = HostOptions { limits, log: log.clone(), audit: audit.clone(), ..HostOptions::default() };
         let host = PluginHost::new(options).unwrap();
@@ -32,21 +32,21 @@ impl Bed {
     }
 
     /// Loads a component that has something in mind.
-    pub async fn load(&self, parts: &Parts) -> Result<Plugin, PluginError> {
+    pub(crate) async fn load(&self, parts: &Parts) -> Result<Plugin, PluginError> {
         self.host.load_bytes("bad", &provider(parts)).await
     }
 
     /// Loads a component whose `schema` does something, and calls it.
-    pub async fn schema(&self, body: &str) -> PluginError {
+    pub(crate) async fn schema(&self, body: &str) -> PluginError {
         self.schema_of(&Parts { schema: Some(body.to_owned()), ..Parts::default() }).await
     }
 
-    pub async fn schema_of(&self, parts: &Parts) -> PluginError {
+    pub(crate) async fn schema_of(&self, parts: &Parts) -> PluginError {
         self.load(parts).await.unwrap().schema("LabDatacenter").await.unwrap_err()
     }
 
     /// Runs a component's preflight in an environment.
-    pub async fn run(&self, parts: &Parts, environment: Environment) -> Result<Value, PluginError> {
+    pub(crate) async fn run(&self, parts: &Parts, environment: Environment) -> Result<Value, PluginError> {
         let plugin = self.load(parts).await?;
         let environment = Environment { audit: self.audit.clone(), ..environment };
         let (outcomes, _nobody) = tokio::sync::mpsc::unbounded_channel();
@@ -54,17 +54,17 @@ impl Bed {
     }
 
     /// What the log has, one text a record.
-    pub fn logged(&self) -> Vec<String> {
+    pub(crate) fn logged(&self) -> Vec<String> {
         self.log.0.lock().unwrap().iter().map(|(_, _, text)| text.clone()).collect()
     }
 
-    pub fn events(&self) -> Vec<AuditEvent> {
+    pub(crate) fn events(&self) -> Vec<AuditEvent> {
         self.audit.0.lock().unwrap().clone()
     }
 
     /// The host serves the good plugin as if nothing had happened, and the audit has a record of what was not let through
     /// or went wrong, with these words.
-    pub async fn survived(&self, words: &str) {
+    pub(crate) async fn survived(&self, words: &str) {
         assert_eq!(self.good.schema("LabDatacenter").await.unwrap(), json!({}), "the host goes on");
         let events = self.events();
         let recorded = events.iter().any(|e| {
@@ -76,14 +76,14 @@ impl Bed {
     }
 
     /// A call that was let through and went well is recorded with this target.
-    pub async fn recorded(&self, target: &str) {
+    pub(crate) async fn recorded(&self, target: &str) {
         assert_eq!(self.good.schema("LabDatacenter").await.unwrap(), json!({}), "the host goes on");
         let events = self.events();
         assert!(events.iter().any(|e| e.target.contains(target)), "no record of `{target}` in {events:#?}");
     }
 }
 
-pub fn input() -> ProviderInput {
+pub(crate) fn input() -> ProviderInput {
     ProviderInput {
         cluster_name: "c".into(),
         namespace: "eksa-system".into(),

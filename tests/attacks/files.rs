@@ -28,7 +28,7 @@ fn leb(out: &mut Vec<u8>, mut value: usize) {
     }
 }
 
-pub fn with_section(bytes: &[u8], name: &str, content: &[u8]) -> Vec<u8> {
+pub(crate) fn with_section(bytes: &[u8], name: &str, content: &[u8]) -> Vec<u8> {
     let mut body = Vec::new();
     leb(&mut body, name.len());
     body.extend_from_slice(name.as_bytes());
@@ -36,7 +36,7 @@ pub fn with_section(bytes: &[u8], name: &str, content: &[u8]) -> Vec<u8> {
     with(bytes, 0, &body)
 }
 
-pub fn with_module(bytes: &[u8], module: &str) -> Vec<u8> {
+pub(crate) fn with_module(bytes: &[u8], module: &str) -> Vec<u8> {
     with(bytes, 1, &wat::parse_str(module).unwrap())
 }
 

@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 /// What a server does with a request.
-pub enum Reply {
+pub(crate) enum Reply {
     /// These bytes.
     Bytes(Vec<u8>),
     /// These bytes, and then the others again and again until the client has enough of it.
@@ -22,18 +22,18 @@ pub enum Reply {
 }
 
 /// A server on loopback, with a certificate of its own.
-pub struct Server {
-    pub address: SocketAddr,
-    pub ca_pem: String,
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    pub(crate) ca_pem: String,
     seen: Arc<Mutex<Vec<String>>>,
 }
 
-pub fn ok(headers: &str, body: &str) -> Reply {
+pub(crate) fn ok(headers: &str, body: &str) -> Reply {
     Reply::Bytes(format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n{headers}\r\n{body}", body.len()).into_bytes())
 }
 
 impl Server {
-    pub async fn start(reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(reply: impl Fn(&str) -> Reply + Send + Sync + 'static) -> Self {
         let certificate = rcgen::generate_simple_self_signed(vec!["lab.example".to_owned()]).unwrap();
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(certificate.signing_key.serialize_der()));
         let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
@@ -66,12 +66,12 @@ impl Server {
     }
 
     /// Requests that arrived.
-    pub fn requests(&self) -> Vec<String> {
+    pub(crate) fn requests(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
 
     /// An environment in which `lab` is this server.
-    pub fn environment(&self) -> Environment {
+    pub(crate) fn environment(&self) -> Environment {
         let mut target = EndpointTarget::parse("lab.example", 443, Tls::Ca(self.ca_pem.clone())).unwrap();
         target.address = Some(self.address);
         environment(target)
@@ -79,10 +79,10 @@ impl Server {
 }
 
 /// The value of the secret `password`.
-pub const SECRET: &str = "c4n4ry<&\"value";
+pub(crate) const SECRET: &str = "c4n4ry<&\"value";
 
 /// An environment in which `lab` is this target.
-pub fn environment(target: EndpointTarget) -> Environment {
+pub(crate) fn environment(target: EndpointTarget) -> Environment {
     let mut environment = Environment::nothing();
     environment.endpoints.insert("lab".into(), target);
     environment.secrets = Arc::new(SecretStore::from_lookup(&description(), |_| Some(SECRET.to_owned())));
@@ -90,7 +90,7 @@ pub fn environment(target: EndpointTarget) -> Environment {
 }
 
 /// An environment in which `lab` is a server that the spec names so, and loopback is granted.
-pub fn named(server: &str, loopback: bool) -> Environment {
+pub(crate) fn named(server: &str, loopback: bool) -> Environment {
     let target = EndpointTarget::parse(server, 443, Tls::Insecure).unwrap();
     let mut environment = environment(target);
     if loopback {

@@ -10,7 +10,7 @@ const PAGES: u32 = 64;
 
 /// A piece of a body or header value.
 #[derive(Clone, Copy)]
-pub enum Piece<'a> {
+pub(crate) enum Piece<'a> {
     Text(&'a str),
     /// A secret, plain.
     Secret(&'a str),
@@ -18,15 +18,15 @@ pub enum Piece<'a> {
 
 /// A request.
 #[derive(Clone, Copy)]
-pub struct Ask<'a> {
-    pub method: &'a str,
-    pub path: &'a str,
-    pub headers: &'a [(&'a str, Piece<'a>)],
-    pub body: &'a [Piece<'a>],
+pub(crate) struct Ask<'a> {
+    pub(crate) method: &'a str,
+    pub(crate) path: &'a str,
+    pub(crate) headers: &'a [(&'a str, Piece<'a>)],
+    pub(crate) body: &'a [Piece<'a>],
 }
 
 impl<'a> Ask<'a> {
-    pub fn get(path: &'a str) -> Self {
+    pub(crate) fn get(path: &'a str) -> Self {
         Self { method: "GET", path, headers: &[], body: &[] }
     }
 }
@@ -66,7 +66,7 @@ impl Memory {
 
 /// A provider whose preflight opens `lab` and sends these, one after the other. What comes back is logged: the body of a
 /// reply, or the words of an error.
-pub fn asking(asks: &[Ask]) -> Parts {
+pub(crate) fn asking(asks: &[Ask]) -> Parts {
     let mut memory = Memory(Vec::new());
     let lab = memory.text("lab");
     let empty = memory.text("{}");
