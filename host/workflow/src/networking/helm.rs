@@ -75,8 +75,14 @@ impl Helm {
             (Err(_), Some(driver), Some(image)) => Runner::Image { driver: Arc::clone(driver), image },
             (Err(error), _, _) => return Err(error.into()),
         };
-        let mut helm =
-            Self { tool, environment: BTreeMap::new(), flags: Vec::new(), first_wait: FIRST_WAIT, private: None };
+        let mut helm = Self {
+            runner,
+            environment: BTreeMap::new(),
+            flags: Vec::new(),
+            first_wait: FIRST_WAIT,
+            private: None,
+            files: Vec::new(),
+        };
         if let Some(proxy) = &cluster.spec.proxy_configuration {
             let mut set = |name: &str, value: &str| {
                 for name in [name.to_owned(), name.to_lowercase()] {
