@@ -10,6 +10,7 @@ use super::create::{locked, remembered};
 use crate::error::WorkflowError;
 use crate::event::{Reporter, ReporterExt};
 use crate::folder::{Folder, SPEC};
+use crate::gitops;
 use crate::journal::{Entry, Journal, Operation, Record, Records};
 use crate::load;
 use crate::management::{self, Ground, Management};
@@ -50,6 +51,10 @@ async fn run(
     let (folder, lock) = locked(&options, &name, "delete cluster", reporter.as_ref())?;
     let journal = Journal::open(&folder, &options.version)?;
     made_here(&options, &name, &journal.records(), &ground)?;
+    // What the end needs is asked for at the beginning.
+    if let Some(config) = gitops::Config::of(&prepared.spec)?.filter(|_| !options.rehearsal) {
+        gitops::Credential::of(&config, &options)?;
+    }
     reporter.line("Performing setup and validations");
     let identity = folder.identity()?;
     let secrets = Arc::new(secrets);
