@@ -124,6 +124,7 @@ fn what_is_no_command_is_said_with_what_there_is() {
     for command in ["inventory", "setup-user", "import-template", "generate"] {
         assert!(ran.stderr.contains(command), "{}", ran.stderr);
     }
+    assert!(ran.stderr.contains("List what could stand in a spec"), "{}", ran.stderr);
     assert!(sandbox.run(["vsphere", "nothing"]).expect(2).stderr.contains("nothing"));
     assert!(sandbox.run(["nobody", "inventory"]).expect(2).stderr.contains("neither a command nor a provider"));
     assert!(sandbox.run(["docker", "inventory"]).expect(2).stderr.contains("no commands of its own"));

@@ -10,7 +10,7 @@ const DESCRIPTION: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
 <Envelope xmlns="http://schemas.dmtf.org/ovf/envelope/1" xmlns:ovf="http://schemas.dmtf.org/ovf/envelope/1"
   xmlns:rasd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_ResourceAllocationSettingData"
   xmlns:vssd="http://schemas.dmtf.org/wbem/wscim/1/cim-schema/2/CIM_VirtualSystemSettingData">
-  <References><File ovf:id="file1" ovf:href="disk.vmdk" ovf:size="4"/></References>
+  <References><File ovf:id="file1" ovf:href="disk.img" ovf:size="4"/></References>
   <DiskSection><Info>Disks</Info><Disk ovf:diskId="disk1" ovf:fileRef="file1" ovf:capacity="25"
     ovf:capacityAllocationUnits="byte * 2^30"/></DiskSection>
   <NetworkSection><Info>Networks</Info><Network ovf:name="nic0"><Description>nic0</Description></Network></NetworkSection>
@@ -105,7 +105,7 @@ fn arguments<'a>(vcsim: &'a Vcsim, url: &'a str) -> Vec<&'a str> {
 fn an_appliance_becomes_a_template_that_a_preflight_takes() {
     let sandbox = sandbox();
     let vcsim = Vcsim::start(&sandbox);
-    let url = serves(archive(&[("machine.ovf", DESCRIPTION.as_bytes()), ("disk.vmdk", b"disk")]));
+    let url = serves(archive(&[("machine.ovf", DESCRIPTION.as_bytes()), ("disk.img", b"disk")]));
     let mut dry = arguments(&vcsim, &url);
     dry.push("--dry-run");
     let ran = sandbox.run(&dry).expect(0);
@@ -134,6 +134,9 @@ fn an_appliance_that_can_not_be_fetched_is_said() {
     let url = format!("http://{nobody}/machine.ova");
     let ran = sandbox.run(arguments(&vcsim, &url)).expect(5);
     assert!(ran.stderr.contains("The vCenter can't fetch"), "{}", ran.stderr);
+    // What failed leaves nothing that would pass for a fetched appliance.
+    let again = sandbox.run(arguments(&vcsim, &url)).expect(5);
+    assert!(again.stderr.contains("The vCenter can't fetch"), "{}", again.stderr);
     let mut elsewhere = arguments(&vcsim, &url);
     let at = elsewhere.iter().position(|a| *a == "WorkloadDatastore").unwrap();
     elsewhere[at] = "Gone";

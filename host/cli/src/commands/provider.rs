@@ -72,7 +72,8 @@ pub(crate) fn given(provider: &str, known: Option<&ProviderCommand>, words: &[Os
             "see `kedge generate clusterconfig --help`",
         ));
     };
-    let parser = with_arguments(Command::new(format!("kedge generate clusterconfig NAME -p {provider}")), known);
+    let parser = Command::new(format!("kedge generate clusterconfig NAME -p {provider}"));
+    let parser = described(with_arguments(parser, known), known);
     let matches = parser.no_binary_name(true).get_matches_from(words);
     read(known, &matches)
 }
@@ -108,16 +109,12 @@ fn parser(name: &str, provider: &ProviderCommands) -> Command {
             let file = file.value_parser(clap::value_parser!(PathBuf));
             command = LabUse::augment_args(command.arg(file.help("A cluster spec; `-` is standard input")));
         }
-        whole.subcommand(PluginSource::augment_args(Output::augment_args(command)))
+        whole.subcommand(described(PluginSource::augment_args(Output::augment_args(command)), known))
     })
 }
 
 fn with_arguments(command: Command, known: &ProviderCommand) -> Command {
-    let mut command = command.about(known.about.clone());
-    if !known.details.is_empty() {
-        command = command.long_about(format!("{}\n\n{}", known.about, known.details));
-    }
-    command = known.arguments.iter().fold(command, |command, one| command.arg(argument(one)));
+    let mut command = known.arguments.iter().fold(command, |command, one| command.arg(argument(one)));
     if known.arguments.iter().any(|one| matches!(one.kind, ArgumentKind::Server(_))) {
         let insecure = Arg::new(INSECURE).long(INSECURE).action(ArgAction::SetTrue);
         let thumbprint = Arg::new(THUMBPRINT).long(THUMBPRINT).value_name("SHA1").conflicts_with(INSECURE);
@@ -130,6 +127,15 @@ fn with_arguments(command: Command, known: &ProviderCommand) -> Command {
         command = command.arg(dry.help("Change nothing, and say what would be done"));
     }
     command
+}
+
+/// What the command is for. Groups of arguments that are added to it bring descriptions of their own, so this comes last.
+fn described(command: Command, known: &ProviderCommand) -> Command {
+    let command = command.about(known.about.clone());
+    if known.details.is_empty() {
+        return command.long_about(known.about.clone());
+    }
+    command.long_about(format!("{}\n\n{}", known.about, known.details))
 }
 
 fn argument(one: &CommandArgument) -> Arg {

@@ -31,6 +31,8 @@ pub async fn generate(
 ) -> Result<GenerateOutcome, WorkflowError> {
     check_name(name)?;
     if let Some(mut given) = given {
+        // The cluster's name is an argument of this command; the version is only where the user asks for none.
+        given.arguments.retain(|(argument, _)| argument != "name");
         given.arguments.push(("name".to_owned(), name.to_owned()));
         given.arguments.push(("kubernetes-version".to_owned(), newest(options).await?));
         let answer = commands_of(options, provider).await?.run(options, COMMAND, &given).await?;

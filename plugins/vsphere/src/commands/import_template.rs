@@ -145,6 +145,8 @@ fn make(
             Transfer::Running => Ok(false),
             Transfer::Done => Ok(true),
             Transfer::Failed(why) => {
+                // Without its file it would pass for one that is there. That it can't be removed changes nothing here.
+                let _ = rest.remove_item(&item);
                 let message = format!("The vCenter can't fetch {url}: {why}");
                 Err(wrong("transfer", message, "Check that the vCenter reaches that address"))
             }

@@ -109,6 +109,14 @@ impl Rest<'_> {
         })
     }
 
+    /// Removes an item.
+    pub(crate) fn remove_item(&self, item: &str) -> Result<(), RestError> {
+        let segment = path_segment(item);
+        let path = self
+            .by_dialect(&format!("/content/library/item/id:{segment}"), &format!("/content/library/item/{segment}"));
+        Rest::closed(self.endpoint.send(&self.signed(&Request::delete(&path))))
+    }
+
     /// Makes a virtual machine of an item.
     pub(crate) fn deploy(
         &self,

@@ -82,8 +82,10 @@ const INVENTORY: &[Way<'_>] = &[
     ("pool", "ResourcePool", "resourcePool", &["pool"]),
 ];
 /// The same for virtual machines alone.
-const MACHINES: &[Way<'_>] =
-    &[("folder", "Folder", "childEntity", &["folder"]), ("machines", "Datacenter", "vmFolder", &["folder"])];
+const MACHINES: &[Way<'_>] = &[
+    ("folder", "Folder", "childEntity", &["folder", "machines"]),
+    ("machines", "Datacenter", "vmFolder", &["folder"]),
+];
 
 /// Which objects a walk down the inventory is to find.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
