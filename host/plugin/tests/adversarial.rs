@@ -344,8 +344,10 @@ async fn a_pure_function_gets_the_log_and_refusals() {
     let plugin = host.load_bytes("nosy", &provider(&parts)).await.unwrap();
     plugin.schema("x").await.unwrap();
     let events = audit.0.lock().unwrap();
-    assert_eq!(events.len(), 6);
-    for event in events.iter() {
+    // What the host did to load it is no call of the plugin's.
+    let calls: Vec<_> = events.iter().filter(|event| event.interface != "host").collect();
+    assert_eq!(calls.len(), 6);
+    for event in calls {
         assert!(matches!(&event.decision, Decision::Refused(why) if why.contains("pure function")), "{event:?}");
     }
     let last: Vec<_> = events[3..]
