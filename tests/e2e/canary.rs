@@ -128,7 +128,7 @@ fn a_recorded_create_is_replayed_offline() {
     assert!(same.stdout.contains("are the same"), "{}", same.stdout);
     // A recorded answer that was another one: what the plugin then says is another thing too.
     let text = std::fs::read_to_string(sandbox.path().join("recording.jsonl")).unwrap();
-    let changed = text.replacen("\"title\":\"Connected", "\"title\":\"Another connected", 1);
+    let changed = text.replacen("\"title\":\"Vsphere", "\"title\":\"Another ", 1);
     assert_ne!(text, changed);
     sandbox.file("changed.jsonl", changed);
     let other = sandbox.run(["plugin", "replay", "changed.jsonl"]).expect(3);

@@ -168,7 +168,8 @@ fn unusual(
     if scan.starts > 1 {
         note(format!("{} modules run code when they are started", scan.starts), "toolchains use one at most");
     }
-    if scan.components > 0 {
+    // Toolchains wrap each exported interface in one.
+    if scan.components > scan.exports.len() as u64 {
         note(format!("{} components are inside it", scan.components), "composed plugins have more than one author");
     }
     match described {

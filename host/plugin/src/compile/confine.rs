@@ -13,13 +13,13 @@ pub(super) fn confine(memory: u64, seconds: u64) -> Confined {
         Ok(()) => confined.done.push(what.to_owned()),
         Err(why) => confined.missing.push(format!("{what} ({why})")),
     };
+    // Landlock opens a file for its rules, and none can be opened after the limits.
+    #[cfg(target_os = "linux")]
+    note("Landlock", linux::landlock());
     #[cfg(unix)]
     note("limits on memory, time and files", limits(memory, seconds));
     #[cfg(target_os = "linux")]
-    {
-        note("Landlock", linux::landlock());
-        note("seccomp", linux::seccomp());
-    }
+    note("seccomp", linux::seccomp());
     #[cfg(not(unix))]
     note("limits", Err(format!("this system has none of {memory} bytes and {seconds} s")));
     confined

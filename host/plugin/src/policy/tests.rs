@@ -104,7 +104,7 @@ fn a_policy_that_says_something_else_is_an_error() {
         ("version = 1\n[plugin]", "plugin"),
         ("version = 1\n[limits]\nmemory = 1", "memory"),
         ("version = 1\n[limits]\ndepth = 1000", "at most 120"),
-        ("version = 1\n[addresses]\nallow = ['10.0.0.0']", "allow = ['10.0.0.0']"),
+        ("version = 1\n[addresses]\nallow = ['10.0.0.0']", "IP address"),
         ("version = 1\n[plugins]\nallow = ['sha256:XYZ']", "no digest"),
         ("version = 1\n[plugins]\nallow = ['publisher:acme']", "publishers"),
         ("version = 1\n[[plugins.publishers]]\nname = 'a'\nkey = 'missing.pem'", "missing.pem"),
