@@ -31,10 +31,11 @@ impl Step<Run> for GitOps {
     /// the files are what counts.
     async fn holds(&self, run: &Run) -> Result<bool, Failure> {
         let Some(config) = wanted(run)? else { return Ok(true) };
-        if !run.prepared.cluster().is_self_managed() {
+        if run.management.is_some() {
+            // Flux is the management cluster's, and follows its path: the cluster's files are all there is to it.
             let credential = Credential::of(&config, &run.options)?;
             let repository = Repository::new(&config, &credential, &run.options)?;
-            return Ok(repository.holds(&files(&config, &run.prepared)).await?);
+            return Ok(repository.has(&files(&config, &run.prepared)).await?);
         }
         let Some(api) = run.workload_if_there().await? else { return Ok(false) };
         let source = flux_object(&api, SOURCE, &config).await?;
@@ -57,8 +58,8 @@ impl Step<Run> for GitOps {
         };
         let credential = Credential::of(&config, &run.options)?;
         let repository = Repository::new(&config, &credential, &run.options)?;
-        if !run.prepared.cluster().is_self_managed() {
-            run.note("adding the cluster's files to git");
+        if run.management.is_some() {
+            run.note("adding the cluster's files to git, where the management cluster's Flux follows them");
             repository.commit(files(&config, &run.prepared)).await?;
             return Ok(());
         }
@@ -79,7 +80,7 @@ impl Step<Run> for GitOps {
 }
 
 /// What the spec asks for, unless this is a rehearsal: the repository is a real one.
-fn wanted(run: &Run) -> Result<Option<Config>, Failure> {
+pub(crate) fn wanted(run: &Run) -> Result<Option<Config>, Failure> {
     Ok(Config::of(&run.prepared.spec)?.filter(|_| !run.options.rehearsal))
 }
 
