@@ -219,7 +219,7 @@ fn taken_apart(text: &str, name: &str) -> Value {
     if documented && let Ok(documents) = kedge_spec::yaml_documents(&Source::new(name, text)) {
         let documents: Vec<Value> = documents.into_iter().filter(|d| !d.is_null()).collect();
         if documents.iter().all(|d| d.is_object() || d.is_array()) && !documents.is_empty() {
-            if documents.iter().all(|d| d.get("kind").is_some() && d.get("metadata").is_some()) {
+            if documents.iter().all(|d| d.get("kind").is_some() && d.pointer("/metadata/name").is_some()) {
                 let rendering = Rendering::of(documents);
                 let entries = rendering.objects.into_iter();
                 return Value::Object(

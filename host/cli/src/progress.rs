@@ -81,7 +81,7 @@ impl Reporter for Progress {
 fn record(event: &Event) {
     match event {
         Event::Line { text } => tracing::info!(target: "kedge", event = "line", text),
-        Event::Check { id, outcome, title, details } => {
+        Event::Check { id, outcome, title, details, .. } => {
             let outcome = match outcome {
                 CheckMark::Passed => "passed",
                 CheckMark::Failed => "failed",

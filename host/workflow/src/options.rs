@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kedge_bootstrap::Driver;
+use kedge_plugin::Rules;
 
 use crate::interrupt::Interrupt;
 
@@ -116,6 +117,8 @@ pub struct Options {
     pub plugin_cache: Option<PathBuf>,
     /// Plugin files that come before all others.
     pub plugins: Vec<PathBuf>,
+    /// The rules under which plugins are used.
+    pub plugin_rules: Rules,
     /// The folder of installed plugins.
     pub installed_plugins: Option<PathBuf>,
     /// The environment, for credentials.
@@ -165,6 +168,7 @@ impl Options {
             cache: None,
             plugin_cache: None,
             plugins: Vec::new(),
+            plugin_rules: Rules::default(),
             installed_plugins: None,
             environment: Arc::new(|_| None),
             endpoints: BTreeMap::new(),

@@ -173,7 +173,7 @@ fn shown(document: &ObjectRef) -> String {
 }
 
 /// The remedies, each once.
-fn remedy(findings: &[Finding]) -> String {
+pub(crate) fn remedy(findings: &[Finding]) -> String {
     let mut all: Vec<&str> = findings.iter().map(|f| f.remedy.as_str()).filter(|r| !r.is_empty()).collect();
     all.dedup();
     all.join("; ")

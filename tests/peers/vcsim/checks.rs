@@ -55,7 +55,7 @@ fn wrong() -> Vec<Wrong> {
     let dc = |from, to: &str| (from, to.to_owned());
     let plain = "  network: /SDDC-Datacenter/network/sddc-cgw-network-1\n";
     vec![
-        ("datacenter", dc("datacenter: SDDC-Datacenter\n", "datacenter: Nowhere\n"), "datacenter", "no datacenter `Nowhere`", "SDDC-Datacenter"),
+        ("datacenter", dc("SDDC-Datacenter", "Nowhere"), "datacenter", "no datacenter `Nowhere`", "SDDC-Datacenter"),
         ("network", dc(plain, "  network: /SDDC-Datacenter/network/SDDC-cgw-network-1\n"), "network", "no network `/SDDC-Datacenter/network/SDDC-cgw-network-1`", "Did you mean `/SDDC-Datacenter/network/sddc-cgw-network-1`?"),
         ("datastore", machine("datastore/WorkloadDatastore", "datastore/Gone"), "datastore:prod-cp", "no datastore `/SDDC-Datacenter/datastore/Gone`", "/SDDC-Datacenter/datastore/OtherDatastore"),
         ("datastore space", machine("diskGiB: 25", "diskGiB: 900000"), "datastore:prod-cp", "GiB are free", "smaller disks"),
@@ -73,7 +73,7 @@ fn wrong() -> Vec<Wrong> {
         ("tags of machines", machine("  numCPUs: 2\n", "  numCPUs: 2\n  tags: ['urn:vmomi:InventoryServiceTag:gone:GLOBAL']\n"), "tags", "no tag `urn:vmomi:InventoryServiceTag:gone:GLOBAL`", "govc tags.ls"),
         ("CPUs", machine("numCPUs: 2", "numCPUs: 900"), "resource-pool:prod-cp", "Machines are to have 900 CPUs", "fewer CPUs"),
         ("worker's network", ("name: prod\nspec:\n  datastore", "name: prod\nspec:\n  networks: [/SDDC-Datacenter/network/Gone]\n  datastore".to_owned()), "networks:prod", "no network `/SDDC-Datacenter/network/Gone`", "sddc-cgw-network-1"),
-        ("failure domain", ("  insecure: false\n", "  insecure: false\n  failureDomains:\n  - {name: a, computeCluster: Gone, resourcePool: Compute-ResourcePool, datastore: WorkloadDatastore, folder: capv, network: sddc-cgw-network-1}\n".to_owned()), "failure-domain:a", "no compute cluster `Gone`", "Cluster-1"),
+        ("failure domain", ("  insecure: false\n", "  insecure: false\n  failureDomains:\n  - {name: a, computeCluster: Gone, resourcePool: Compute-ResourcePool, datastore: WorkloadDatastore, folder: capv, network: /SDDC-Datacenter/network/sddc-cgw-network-1}\n".to_owned()), "failure-domain:a", "no compute cluster `Gone`", "Cluster-1"),
     ]
 }
 
@@ -116,7 +116,7 @@ fn networks_of_every_sort_and_names_of_every_sort_are_found() {
         ),
         (
             "  insecure: false\n",
-            "  insecure: false\n  failureDomains:\n  - {name: a, computeCluster: Cluster-1, resourcePool: Compute-ResourcePool, datastore: WorkloadDatastore, folder: capv, network: sddc-cgw-network-1}\n",
+            "  insecure: false\n  failureDomains:\n  - {name: a, computeCluster: Cluster-1, resourcePool: Compute-ResourcePool, datastore: WorkloadDatastore, folder: capv, network: /SDDC-Datacenter/network/sddc-cgw-network-1}\n",
         ),
     ] {
         let (checks, _) = vcsim.preflight(&sandbox, &[(from, to)], 0);
@@ -201,7 +201,7 @@ fn an_evaluation_that_has_ended_and_an_old_version_are_refused() {
     vcsim.rules(&replaces("RetrievePropertiesEx", "</LicenseManagerLicenseInfo>", over));
     let (checks, _) = vcsim.preflight(&sandbox, &[], 4);
     assert_eq!(checks.get("vcenter-version")["findings"][0]["code"], "licence-ended");
-    vcsim.rules(&replaces("RetrieveServiceContent", "<version>[^<]*<", "<version>6.5.0<"));
+    vcsim.rules(&replaces("RetrieveServiceContent", "<apiVersion>[^<]*<", "<apiVersion>6.5<"));
     let (checks, _) = vcsim.preflight(&sandbox, &[], 4);
     assert_eq!(checks.get("vcenter-version")["findings"][0]["code"], "vcenter-too-old");
 }

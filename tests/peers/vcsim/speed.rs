@@ -95,7 +95,7 @@ fn a_preflight_costs_little() {
 
     vcsim.rules(&json!([]));
     let wrong = [
-        ("datacenter: SDDC-Datacenter", "datacenter: Nowhere"),
+        ("SDDC-Datacenter", "Nowhere"),
         ("datastore/WorkloadDatastore", "datastore/Gone"),
         ("vm/capv/prod", "vm/Gone/prod"),
         ("network/sddc-cgw-network-1", "network/Gone"),

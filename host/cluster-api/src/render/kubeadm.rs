@@ -83,16 +83,9 @@ fn api_server(context: &Context<'_>, node: &NodeContribution, family: Family, mi
     }
     volumes.extend(mounts(node, "api-server"));
     let mut seen = BTreeSet::new();
-    let names: Vec<String> = context
-        .cluster
-        .spec
-        .control_plane_configuration
-        .cert_sans
-        .iter()
-        .chain(&node.cert_sans)
-        .filter(|name| seen.insert(name.as_str()))
-        .cloned()
-        .collect();
+    let own = context.cluster.spec.control_plane_configuration.cert_sans.iter();
+    let names: Vec<String> =
+        node.cert_sans.iter().chain(own).filter(|name| seen.insert(name.as_str())).cloned().collect();
     let mut object = Map::new();
     put(&mut object, "certSANs", names);
     put(&mut object, "extraArgs", args.list());

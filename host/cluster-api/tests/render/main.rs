@@ -141,7 +141,7 @@ fn absent_taints_are_the_usual_and_an_empty_list_is_none() {
         let manifests = Scene::new(&text, "ubuntu").render().unwrap();
         object(&manifests, "KubeadmControlPlane", "prod")["spec"]["kubeadmConfigSpec"]["initConfiguration"]["nodeRegistration"].get("taints").cloned()
     };
-    assert_eq!(with(""), None);
+    assert_eq!(with(""), Some(json!([{"key": "node-role.kubernetes.io/control-plane", "effect": "NoSchedule"}])));
     assert_eq!(with("    taints: []\n"), Some(json!([])));
     assert_eq!(with("    taints: [{key: a, effect: NoExecute}]\n"), Some(json!([{"key": "a", "effect": "NoExecute"}])));
 }

@@ -59,15 +59,19 @@ async fn run(
     let identity = folder.identity()?;
     let secrets = Arc::new(secrets);
     let run = Run::new(options.clone(), reporter, prepared, folder, journal, secrets, ground, identity, components);
+    begun_here(&run)?;
     if let Err(failure) = findable(&run).await {
         return Err(WorkflowError::Api { message: failure.message, help: failure.remedy, source: None });
     }
     alone(&run).await?;
+    let ephemeral = run.journal.records().inputs().is_some_and(|inputs| inputs.ephemeral);
     let mut steps = match run.management {
+        // There is nothing outside the folder, and nobody to ask.
+        _ if ephemeral => Vec::new(),
         Some(_) => teardown::delete_managed(),
         None => teardown::delete(run.driver.temporary()),
     };
-    if run.prepared.cluster().spec.git_ops_ref.is_some() && !options.rehearsal {
+    if run.prepared.cluster().spec.git_ops_ref.is_some() && !options.rehearsal && !ephemeral {
         let at = steps.iter().position(|step| step.id() == delete_id::DELETE).map_or(steps.len(), |at| at + 1);
         steps.insert(at, Box::new(teardown::git::CleanUpGit));
     }
@@ -128,6 +132,28 @@ fn unreachable(management: &Management, why: String) -> Failure {
             management.kubeconfig.display()
         ),
     )
+}
+
+/// Where a half-made cluster's objects are, nobody else can delete it from: another bootstrap cluster would know nothing of
+/// its machines, and they would be forgotten.
+fn begun_here(run: &Run) -> Result<(), WorkflowError> {
+    let records = run.journal.records();
+    let Some(inputs) = records.inputs().filter(|inputs| !inputs.ephemeral) else { return Ok(()) };
+    let moved = records.ever_started(Operation::Create, id::MOVE);
+    let made = records.ever_started(Operation::Create, id::BOOTSTRAP);
+    if run.management.is_some() || moved || !made || inputs.bootstrap == run.driver.name() {
+        return Ok(());
+    }
+    Err(WorkflowError::Input {
+        message: format!(
+            "the create of `{}` began on the {}, and this delete would look for it on the {}",
+            run.name(),
+            inputs.bootstrap,
+            run.driver.name()
+        ),
+        help: "nothing was touched; give the flags that the create was given: `--bootstrap-kubeconfig FILE` for an existing cluster, `--lab` for a lab"
+            .into(),
+    })
 }
 
 /// Refuses to delete a cluster that manages others: nobody would be left to work on them.

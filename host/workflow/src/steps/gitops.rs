@@ -27,7 +27,8 @@ impl Step<Run> for GitOps {
         "Installing AddonManager and GitOps Toolkit on workload cluster"
     }
 
-    /// Flux follows the branch and the path that the spec names.
+    /// Flux follows the branch and the path that the spec names. For a cluster that another one manages, Flux is there, and
+    /// the files are what counts.
     async fn holds(&self, run: &Run) -> Result<bool, Failure> {
         let Some(config) = wanted(run)? else { return Ok(true) };
         if run.management.is_some() {

@@ -15,7 +15,7 @@ const OLDEST: (u32, u32) = (6, 7);
 /// Seconds that clocks may differ by: tokens of a vCenter's single sign-on are good for so long before and after.
 const SKEW: i64 = 60;
 
-/// `8.0.2` as 8 and 0.
+/// `8.0.2.0` as 8 and 0.
 fn version(text: &str) -> Option<(u32, u32)> {
     let mut parts = text.split('.').map(str::parse);
     Some((parts.next()?.ok()?, parts.next().and_then(Result::ok).unwrap_or(0)))

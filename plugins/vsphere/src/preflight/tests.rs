@@ -534,7 +534,7 @@ fn failure_domains_have_to_exist_too() {
 #[test]
 fn a_session_that_can_not_be_ended_stops_nobody() {
     let stuck =
-        vcenter().on_body("<Logout ", 500, &fault("NotAuthenticated", "The session is not authenticated.")).answering(
+        vcenter().on_body("<Logout ", 500, &fault("SystemError", "A general system error occurred.")).answering(
             |sent| (sent.method == "DELETE").then(|| Ok(Response { status: 500, headers: vec![], body: vec![] })),
         );
     let (host, _) = run_on(stuck, spec());
@@ -638,7 +638,7 @@ fn a_busy_vcenter_says_for_how_long() {
 #[test]
 fn a_version_that_controllers_do_not_know_is_refused() {
     let version = |version: &str| {
-        let content = reply!("service-content.xml").replace("<version>8.0.2<", &format!("<version>{version}<"));
+        let content = reply!("service-content.xml").replace("<apiVersion>8.0.2.0<", &format!("<apiVersion>{version}<"));
         let found = not_passed(vcenter().on_body("<RetrieveServiceContent ", 200, &content), spec());
         found.into_iter().filter(|line| !line.starts_with("clock")).collect::<Vec<_>>()
     };
@@ -683,4 +683,21 @@ fn clocks_that_differ_are_warned_of() {
     assert_eq!(not_passed(at("soon"), spec()), ["clock: skipped (the vCenter does not say what time it is)"]);
     let late = said(at("Wed, 31 Dec 2025 23:00:00 GMT"), spec());
     assert!(late.contains("The vCenter's clock is 3600 s behind this machine's"), "{late}");
+}
+
+#[test]
+fn storage_policies_go_by_their_names() {
+    let named = |name: &str| {
+        edit(spec(), &[("  folder: Workloads\n", &format!("  folder: Workloads\n  storagePolicyName: {name}\n"))])
+    };
+    let known = || {
+        let policies = r#"{"value":[{"policy":"p1","name":"Gold"},{"policy":"p2","name":"Silver"}]}"#;
+        vcenter().on("GET /rest/vcenter/storage/policies", 200, policies)
+    };
+    assert_eq!(not_passed(known(), &named("Gold")), Vec::<String>::new());
+    let missing = not_passed(known(), &named("gold"));
+    assert_eq!(missing, ["storage-policies: failed [storage-policy-missing, storage-policy-missing]"]);
+    assert!(said(known(), &named("gold")).contains("Did you mean `Gold`?"));
+    let closed = vcenter().on("GET /rest/vcenter/storage/policies", 404, "");
+    assert_eq!(not_passed(closed, &named("Gold")), ["storage-policies: warned [storage-policies-unreadable]"]);
 }

@@ -7,9 +7,11 @@ use kedge_sdk::{EndpointError, Response};
 
 use super::envelope::{self, Call, Walk, Wanted};
 use super::properties::{self, Found, Reference};
-use super::reply::{self, SoapError};
+use super::reply::{self, Fault, SoapError};
 use super::xml::Element;
 use crate::{clock, wire};
+
+const NOT_AUTHENTICATED: &str = "NotAuthenticated";
 
 /// What a vCenter says about itself before anybody is logged in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,7 +20,7 @@ pub(crate) struct About {
     pub(crate) full_name: String,
     /// `VirtualCenter`; an ESXi host says `HostAgent`.
     pub(crate) api_type: String,
-    /// `8.0.2`
+    /// The version of its API, which is its own with one number more: `8.0.2.0`.
     pub(crate) version: String,
     /// When it said so, by its own clock: seconds since 1970.
     pub(crate) time: Option<i64>,
@@ -66,7 +68,7 @@ impl<'e> Client<'e> {
                 .ok_or_else(|| SoapError::Reply(format!("it offers no `{name}`")))
         };
         let text = |name: &str| about.text_of(name).to_owned();
-        let about = About { full_name: text("fullName"), api_type: text("apiType"), version: text("version"), time };
+        let about = About { full_name: text("fullName"), api_type: text("apiType"), version: text("apiVersion"), time };
         // A host without a vCenter lacks some of these, and is told apart by its type.
         let optional = |name: &str| service(name).unwrap_or_default();
         Ok(Self {
@@ -102,7 +104,7 @@ impl<'e> Client<'e> {
     pub(crate) fn ended(sent: Result<Response, EndpointError>, call: &Call) -> Result<(), SoapError> {
         match reply::read(sent, call.method) {
             // Nobody is logged in any more: that is all that was wanted.
-            Err(SoapError::Fault(fault)) if fault.kind == "NotAuthenticated" => Ok(()),
+            Err(SoapError::Fault(fault)) if fault.kind == NOT_AUTHENTICATED => Ok(()),
             answer => answer.map(|_| ()),
         }
     }
@@ -175,13 +177,8 @@ impl<'e> Client<'e> {
 
     /// Reads what came back for a call. A session that ended midway is opened again, once, and the call repeated.
     pub(crate) fn read(&self, sent: Result<Response, EndpointError>, call: &Call) -> Result<Element, SoapError> {
-        let answer = reply::read(sent, call.method);
-        let lost = match &answer {
-            Err(SoapError::Fault(fault)) => fault.kind == "NotAuthenticated",
-            // Some servers answer a retrieval without a session by saying of each property that it is missing.
-            Ok(answer) => properties::lacks_session(answer),
-            Err(_) => false,
-        };
+        let answer = read(sent, call);
+        let lost = matches!(&answer, Err(SoapError::Fault(fault)) if fault.kind == NOT_AUTHENTICATED);
         let (username, password) = {
             let mut session = self.session.borrow_mut();
             if !lost || session.lost || session.username.is_empty() {
@@ -191,7 +188,7 @@ impl<'e> Client<'e> {
             (session.username.clone(), session.password.clone())
         };
         self.login(&username, &password)?;
-        reply::read(wire::ask(self.endpoint, &call.request), call.method)
+        read(wire::ask(self.endpoint, &call.request), call)
     }
 
     /// The objects at some paths of the inventory, in their order; none where a path leads nowhere.
@@ -237,6 +234,17 @@ impl<'e> Client<'e> {
         // It makes room on the server; nothing depends on it.
         let _ = self.ask(&envelope::cancel_retrieve(&self.property_collector, token));
     }
+}
+
+/// What came back for a call. Some servers answer a retrieval without a session by saying of each property that it is
+/// missing: that is the fault that others answer with.
+fn read(sent: Result<Response, EndpointError>, call: &Call) -> Result<Element, SoapError> {
+    let answer = reply::read(sent, call.method)?;
+    if properties::lacks_session(&answer) {
+        let message = "The session is not authenticated.".to_owned();
+        return Err(SoapError::Fault(Fault { kind: NOT_AUTHENTICATED.to_owned(), message }));
+    }
+    Ok(answer)
 }
 
 fn returned(answer: &Element) -> Result<&Element, SoapError> {

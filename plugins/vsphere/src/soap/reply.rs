@@ -146,7 +146,7 @@ mod tests {
         for (status, text) in [
             (200, "<html>hello</html>"),
             (200, "not xml"),
-            (503, "busy"),
+            (502, "no gateway"),
             (404, ""),
             (200, wrong_method.as_str()),
             (200, &envelope("")),
@@ -154,6 +154,8 @@ mod tests {
             let error = read(Ok(response(status, text)), "Login").unwrap_err();
             assert!(matches!(error, SoapError::Reply(_)), "{text}: {error:?}");
         }
+        let busy = read(Ok(response(503, "busy")), "Login").unwrap_err();
+        assert_eq!(busy, SoapError::Busy(String::new()));
     }
 
     #[test]

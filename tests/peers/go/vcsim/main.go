@@ -38,8 +38,9 @@ func main() {
 	model.Datacenter, model.Cluster, model.ClusterHost, model.Host, model.Machine = 1, 1, 3, 0, 0
 	model.Pool, model.Datastore, model.Portgroup, model.OpaqueNetwork = 0, 0, 1, 1
 	defer model.Remove()
+	about := &model.ServiceContent.About
+	about.ApiVersion, about.Version, about.FullName = "8.0.2.0", "8.0.2", "VMware vCenter Server 8.0.2 build-22617221 (govmomi simulator)"
 	must(model.Create())
-	model.ServiceContent.About.ApiVersion = "8.0.2.0"
 	service := model.Service
 	service.RegisterEndpoints = true
 	service.Listen = &url.URL{Host: "127.0.0.1:0", User: url.UserPassword(*user, *pass)}
