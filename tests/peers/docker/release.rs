@@ -54,7 +54,7 @@ pub(crate) fn write(sandbox: &Sandbox, image: &str) -> Result<String, String> {
         // Development manifests ask a registry each time; released ones do not.
         let text = text.replace("imagePullPolicy: Always", "imagePullPolicy: IfNotPresent");
         bundle[key]["version"] = json!(version);
-        bundle[key][field] = json!({"uri": sandbox.file(&format!("{key}.yaml"), text)});
+        bundle[key][field] = json!({"uri": sandbox.file(&format!("{folder}.yaml"), text)});
         if place.join("metadata.yaml").exists() {
             bundle[key]["metadata"] = json!({"uri": place.join("metadata.yaml")});
         }
