@@ -3,8 +3,12 @@
 //! The list of built-ins is the list of folders; nothing else names them. A plugin that does not compile stops a release
 //! build. Otherwise it is left out with a warning, and using it says why: the rest can be worked on meanwhile.
 
+#[path = "build/describe.rs"]
+mod describe;
 #[path = "src/engine_config.rs"]
 mod engine_config;
+
+include!("src/manifest_section.rs");
 
 use std::collections::hash_map::DefaultHasher;
 use std::env;
@@ -38,6 +42,8 @@ fn run() -> Result<(), Box<dyn Error>> {
     }
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/engine_config.rs");
+    println!("cargo::rerun-if-changed=src/manifest_section.rs");
+    println!("cargo::rerun-if-changed=build/describe.rs");
 
     let plugins = plugins(&root.join("plugins"))?;
     let target_dir = target_dir(&out).join("plugins");
@@ -191,6 +197,14 @@ fn embed(out: &Path, plugin: &PluginFolder, wasm: &Path) -> Result<String, Strin
             }
         }
         fs::write(&mark, &made_of).map_err(|e| e.to_string())?;
+    }
+    // What it says of itself goes into the file, so that it can be inspected without running it.
+    let mut bytes = bytes;
+    let code = fs::read(&native).map_err(|e| e.to_string())?;
+    if !code.is_empty() && target_is_host(&target) {
+        let description =
+            describe::describe(&engine(&target)?, &code).map_err(|e| format!("it does not describe itself: {e:#}"))?;
+        append(&mut bytes, "kedge:description", description.as_bytes());
     }
     write_if_changed(&copy, &bytes).map_err(|e| e.to_string())?;
     let digest = sha256(&bytes);

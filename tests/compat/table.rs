@@ -99,5 +99,5 @@ fn difference(there: &str, wanted: &str) -> String {
 
 /// The text of a cell: one line, and no bar that would end it.
 fn cell(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|").replace('<', "&lt;")
+    text.split_whitespace().collect::<Vec<_>>().join(" ").replace('|', "\\|")
 }

@@ -158,6 +158,46 @@ fn a_dry_run_touches_nothing() {
 }
 
 #[test]
+fn a_log_of_json_is_json_line_by_line() {
+    let sandbox = Sandbox::new();
+    sandbox.spec("docker.yaml");
+    let ran = sandbox.run(["create", "cluster", "-f", "docker.yaml", "--lab", "--log-format", "json"]).expect(0);
+    assert!(ran.stdout.ends_with(AFTER_VALIDATION), "the lines are what they are: {}", ran.stdout);
+    let parse = |text: &str| -> Vec<serde_json::Value> {
+        text.lines().map(|l| serde_json::from_str(l).unwrap_or_else(|e| panic!("{e}: {l}"))).collect()
+    };
+    let log = parse(&ran.stderr);
+    let moved = log.iter().find(|l| l["event"] == "step-done" && l["id"] == "move").expect("the move is done");
+    assert!(moved["seconds"].as_f64().unwrap() > 0.0 && moved["timestamp"].is_string(), "{moved}");
+    let waits = log.iter().filter(|l| l["event"] == "waiting" && l["step"] == "workload-cluster");
+    assert!(waits.clone().count() > 0 && waits.clone().all(|l| l["object"].is_string() && l["sentence"].is_string()));
+    assert!(log.iter().any(|l| l["message"].as_str().is_some_and(|m| m.contains("simulated"))));
+    // Errors are lines of it, too.
+    let ran = sandbox.run(["validate", "-f", "nowhere.yaml", "--log-format", "json"]).expect(3);
+    let log = parse(&ran.stderr);
+    assert!(log.iter().any(|l| l["level"] == "ERROR" && l["message"].as_str().unwrap().contains("nowhere.yaml")));
+}
+
+#[test]
+fn a_rehearsal_does_not_delete_what_it_did_not_make() {
+    let sandbox = Sandbox::new();
+    let spec = sandbox.spec("docker.yaml");
+    let lab = ServedLab::start(&sandbox, &spec, &[]);
+    sandbox.run(["create", "cluster", "-f", "docker.yaml", &lab.flag()]).expect(0);
+    // As if it had been made with something else.
+    let journal = sandbox.path().join("mgmt/.kedge/journal.jsonl");
+    let text = std::fs::read_to_string(&journal).unwrap();
+    assert!(text.contains("\"bootstrap\":\"bootstrap service\""), "{text}");
+    std::fs::write(&journal, text.replace("bootstrap service", "container engine")).unwrap();
+    let refused = sandbox.run(["delete", "cluster", "mgmt", &lab.flag()]).expect(3);
+    assert!(refused.stderr.contains("was made with the container engine"), "{}", refused.stderr);
+    assert_eq!(crate::harness::lab_status(&lab.connection)["clusters"].as_array().map(Vec::len), Some(1));
+    // The cluster is as it was.
+    std::fs::write(&journal, text).unwrap();
+    sandbox.run(["delete", "cluster", "mgmt", &lab.flag()]).expect(0);
+}
+
+#[test]
 fn a_report_takes_the_place_of_the_lines() {
     let sandbox = Sandbox::new();
     let spec = sandbox.spec("docker.yaml");

@@ -36,7 +36,15 @@ impl Attempt {
 
     /// Runs a create and kills it once it has printed so many lines, or says that it ended before.
     fn killed_after_lines(&self, lines: usize) -> bool {
-        let mut child = self.sandbox.command(self.args()).spawn().unwrap();
+        self.command_killed_after_lines(&self.args(), lines)
+    }
+
+    fn delete_args(&self) -> [String; 4] {
+        ["delete".into(), "cluster".into(), self.name.clone(), self.lab.flag()]
+    }
+
+    fn command_killed_after_lines(&self, args: &[String], lines: usize) -> bool {
+        let mut child = self.sandbox.command(args).spawn().unwrap();
         let mut reader = BufReader::new(child.stdout.take().unwrap()).lines();
         let seen = reader.by_ref().take(lines).count();
         child.kill().unwrap();
@@ -124,6 +132,59 @@ fn killed_at_random_moments_a_create_goes_on() {
         assert_eq!(attempt.shape(), shape, "killed after {time:?}");
         assert!(attempt.bootstrap_is_gone(), "killed after {time:?}");
     }
+}
+
+/// A cluster that manages itself is first moved out to a new bootstrap cluster: killed anywhere on that way, nothing stays.
+#[test]
+fn killed_at_each_line_a_delete_goes_on() {
+    let attempt = Attempt::new();
+    attempt.create().expect(0);
+    let whole = attempt.sandbox.run(attempt.delete_args()).expect(0);
+    let lines: Vec<&str> = whole.stdout.lines().collect();
+    assert_eq!(
+        lines,
+        [
+            "Performing setup and validations",
+            "Creating new bootstrap cluster",
+            "Installing cluster-api providers on bootstrap cluster",
+            "Moving cluster management from workload cluster to bootstrap",
+            "Deleting workload cluster",
+            "Deleting bootstrap cluster",
+            "🎉 Cluster deleted!",
+        ]
+    );
+    for line in 1..lines.len() {
+        attempt.create().expect(0);
+        assert!(attempt.command_killed_after_lines(&attempt.delete_args(), line), "it ended before line {line}");
+        if attempt.sandbox.path().join(&attempt.name).join(".kedge/journal.jsonl").exists() {
+            let ran = attempt.sandbox.run(attempt.delete_args()).expect(0);
+            assert!(ran.stdout.ends_with("🎉 Cluster deleted!\n"), "after line {line}: {}", ran.stdout);
+        }
+        let status = crate::harness::lab_status(&attempt.lab.connection);
+        assert_eq!(status["clusters"].as_array().map(Vec::len), Some(0), "killed after line {line}: {status}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn ctrl_c_in_a_delete_says_how_to_go_on() {
+    let attempt = Attempt::new();
+    attempt.create().expect(0);
+    let mut child = attempt.sandbox.command(attempt.delete_args()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    lines.by_ref().find(|l| l.as_ref().unwrap().starts_with("Installing cluster-api providers")).unwrap().unwrap();
+    let killed = std::process::Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
+    assert!(killed.success());
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(130), "{said}");
+    assert!(said.contains("kedge delete cluster mgmt"), "{said}");
+    let listed = attempt.sandbox.run(["get", "clusters"]).expect(0);
+    assert!(listed.stdout.contains("half deleted"), "{}", listed.stdout);
+    // A create does not go on with what is being deleted.
+    let refused = attempt.create().expect(3);
+    assert!(refused.stderr.contains("is being deleted"), "{}", refused.stderr);
+    attempt.sandbox.run(attempt.delete_args()).expect(0);
 }
 
 #[cfg(unix)]

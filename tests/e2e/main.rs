@@ -10,6 +10,7 @@
 )]
 
 mod bad_input;
+mod canary;
 mod create;
 mod disk_full;
 #[allow(dead_code, reason = "each tier uses a part of it")]

@@ -168,6 +168,14 @@ fn its_management_cluster_has_to_be_there_and_the_right_one() {
     let alone = alone.env("KUBECONFIG", kubeconfig.to_str().unwrap());
     alone.run(plan.iter().chain(&flag[..1])).expect(0);
 
+    // A real cluster is not touched in a rehearsal.
+    let text = std::fs::read_to_string(&kubeconfig).unwrap();
+    let server = text.lines().find_map(|l| l.trim().strip_prefix("server: ")).unwrap();
+    let real = alone.file("real.kubeconfig", text.replace(server, "https://192.0.2.1:6443"));
+    let flag = [stage.lab.flag(), "--kubeconfig".into(), real.display().to_string()];
+    let ran = alone.run(plan.iter().chain(&flag)).expect(3);
+    assert!(ran.stderr.contains("a rehearsal touches no other"), "{}", ran.stderr);
+
     // Another cluster's kubeconfig.
     stage.create().expect(0);
     let other = stage.sandbox.path().join("w01/w01-eks-a-cluster.kubeconfig");
@@ -179,7 +187,7 @@ fn its_management_cluster_has_to_be_there_and_the_right_one() {
     // A name that is taken, in a folder that did not make it.
     let ran = alone.run(["create", "cluster", "-f", WORKLOAD, &stage.lab.flag()]).expect(4);
     assert!(ran.stderr.contains("a cluster `w01` already exists on `mgmt`"), "{}", ran.stderr);
-    assert_eq!(alone.left_behind(&[WORKLOAD, "w02.yaml", "home"]), Vec::<String>::new());
+    assert_eq!(alone.left_behind(&[WORKLOAD, "w02.yaml", "real.kubeconfig", "home"]), Vec::<String>::new());
 
     // A spec that manages itself wants none.
     let ran = alone.run(["create", "cluster", "-f", "m.yaml", "--kubeconfig", "x", "--lab"].map(str::to_owned));

@@ -22,3 +22,51 @@ fn inspect_shows_everything_that_a_plugin_may_do() {
         assert!(!ran.stdout.contains(never), "{never} is linked:\n{}", ran.stdout);
     }
 }
+
+/// A plugin as somebody else would send it: built with the SDK, with no section that says what it asks for.
+fn from_outside(sandbox: &Sandbox) -> std::path::PathBuf {
+    let target = std::path::Path::new(env!("CARGO_BIN_EXE_kedge")).parent().and_then(std::path::Path::parent).unwrap();
+    let built = target.join("plugins/wasm32-wasip2/component/kedge_plugin_docker.wasm");
+    sandbox.file("theirs.wasm", std::fs::read(&built).unwrap_or_else(|e| panic!("{}: {e}", built.display())))
+}
+
+#[test]
+fn a_plugin_from_outside_is_asked_about_and_then_held_to_it() {
+    let sandbox = Sandbox::new();
+    from_outside(&sandbox);
+    sandbox.spec("docker.yaml");
+    let args = ["validate", "-f", "docker.yaml", "--plugin", "theirs.wasm"];
+    // Nobody sits at a terminal here: the answer is no, and says what was asked for.
+    let refused = sandbox.run(args).expect(3);
+    assert!(refused.stderr.contains("container engine") && refused.stderr.contains("--yes"), "{}", refused.stderr);
+    sandbox.run(args.into_iter().chain(["--yes", "--audit", "audit.jsonl"])).expect(0);
+    let shown = sandbox.run(["audit", "show", "audit.jsonl"]).expect(0);
+    assert!(shown.stdout.contains("in a child with limits on memory, time and files"), "{}", shown.stdout);
+    sandbox.run(args).expect(0);
+
+    // A file that says what it asks for is another file: it is asked about again.
+    let before = sandbox.run(["plugin", "inspect", "theirs.wasm"]).expect(0);
+    assert!(before.stdout.contains("does not say in its file"), "{}", before.stdout);
+    sandbox.run(["plugin", "annotate", "theirs.wasm", "-o", "said.wasm"]).expect(0);
+    let after = sandbox.run(["plugin", "inspect", "said.wasm"]).expect(0);
+    assert!(after.stdout.contains("DockerDatacenterConfig") && !after.stdout.contains("Unusual"), "{}", after.stdout);
+    let again = sandbox.run(["validate", "-f", "docker.yaml", "--plugin", "said.wasm"]).expect(3);
+    assert!(again.stderr.contains("changed"), "{}", again.stderr);
+}
+
+#[test]
+fn a_policy_has_the_last_word() {
+    let sandbox = Sandbox::new();
+    from_outside(&sandbox);
+    sandbox.spec("docker.yaml");
+    sandbox.file("policy.toml", "version = 1\n[plugins]\nallow = ['built-in']\n");
+    let args = ["validate", "-f", "docker.yaml", "--plugin", "theirs.wasm", "--policy", "policy.toml", "--yes"];
+    let refused = sandbox.run(args).expect(3);
+    assert!(refused.stderr.contains("policy.toml"), "{}", refused.stderr);
+    sandbox.run(["validate", "-f", "docker.yaml", "--policy", "policy.toml"]).expect(0);
+    sandbox.file("small.toml", "version = 1\n[limits]\nmemory-bytes = 65536\n");
+    let refused = sandbox.run(["validate", "-f", "docker.yaml", "--policy", "small.toml"]).expect(3);
+    assert!(refused.stderr.contains("memory-bytes"), "{}", refused.stderr);
+    let missing = sandbox.run(["validate", "-f", "docker.yaml", "--policy", "none.toml"]).expect(3);
+    assert!(missing.stderr.contains("none.toml"), "{}", missing.stderr);
+}

@@ -194,7 +194,7 @@ fn api_servers_die_in_the_middle_of_a_move() {
         Err(why) => return skipped("api_servers_die_in_the_middle_of_a_move", &why),
     };
     let sandbox = Sandbox::new();
-    paint(&one, 8);
+    paint(&one, 30);
     let before = contents(&one);
     let mut child = sandbox.command(args(&one, &two, &[])).spawn().expect("it starts");
     let client = two.client("harness");
@@ -206,7 +206,7 @@ fn api_servers_die_in_the_middle_of_a_move() {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     assert_eq!(contents(&two), before);
     assert!(empty(&one));
-    assert_eq!(at_work(&two).len(), 8);
+    assert_eq!(at_work(&two).len(), 30);
 }
 
 /// A user that may read everything of Cluster API and write nothing.
@@ -268,8 +268,8 @@ fn a_target_that_does_not_fit_is_refused_and_nothing_is_lost() {
         &two.kubeconfig("nobody"),
         4,
         &[
-            "may not create, patch, delete Cluster objects in the namespace default",
-            "may not create, patch, delete Secret objects in the namespace default",
+            "may not create, delete, patch Cluster objects in the namespace default",
+            "may not create, delete, patch Secret objects in the namespace default",
             "nothing was touched",
         ],
     );
@@ -297,7 +297,7 @@ fn a_target_that_does_not_fit_is_refused_and_nothing_is_lost() {
     client.apply(&format!("{quotas}/few"), &json!({"apiVersion": "v1", "kind": "ResourceQuota", "metadata": {"name": "few", "namespace": NAMESPACE}, "spec": {"hard": {"count/secrets": "6"}}}));
     let status = json!({"status": {"hard": {"count/secrets": "6"}, "used": {"count/secrets": "0"}}});
     client.merge(&format!("{quotas}/few/status"), &status);
-    attempt(&to, 5, &["exceeded quota: few", "all was put back as it was"]);
+    attempt(&to, 5, &["exceeded quota: few", "all was put back as it was", "raise the quota"]);
     client.until("what was made is gone", Duration::from_secs(20), |_| empty(&two));
     client.delete(&format!("{quotas}/few"));
 

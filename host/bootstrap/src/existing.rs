@@ -11,13 +11,19 @@ use crate::{Bootstrap, BootstrapError, Driver, Identity, Progress, Wanted};
 #[derive(Debug, Clone)]
 pub struct Existing {
     bootstrap: Bootstrap,
+    server: String,
 }
 
 impl Existing {
     /// From the text of a kubeconfig. `origin` says in messages where it came from.
     pub fn new(origin: &str, kubeconfig: &str) -> Result<Self, BootstrapError> {
-        check(origin, kubeconfig)?;
-        Ok(Self { bootstrap: Bootstrap { kubeconfig: kubeconfig.to_owned() } })
+        let server = check(origin, kubeconfig)?;
+        Ok(Self { bootstrap: Bootstrap { kubeconfig: kubeconfig.to_owned() }, server })
+    }
+
+    /// The address of its API server, as its kubeconfig has it.
+    pub fn server(&self) -> &str {
+        &self.server
     }
 
     /// From a kubeconfig file.
@@ -56,8 +62,8 @@ impl Driver for Existing {
     }
 }
 
-/// Finds out now what would otherwise be found out in the middle of a create.
-pub(crate) fn check(origin: &str, text: &str) -> Result<(), BootstrapError> {
+/// Finds out now what would otherwise be found out in the middle of a create. Gives the address of the server.
+pub(crate) fn check(origin: &str, text: &str) -> Result<String, BootstrapError> {
     let wrong = |reason: String| BootstrapError::Kubeconfig { origin: origin.to_owned(), reason };
     let config = Kubeconfig::from_yaml(text).map_err(|source| wrong(source.to_string()))?;
     let current = config.current_context.as_deref().unwrap_or_default();
@@ -73,7 +79,7 @@ pub(crate) fn check(origin: &str, text: &str) -> Result<(), BootstrapError> {
     if server.is_empty() {
         return Err(wrong(format!("the cluster `{}` of its current context has no server", context.cluster)));
     }
-    Ok(())
+    Ok(server.to_owned())
 }
 
 #[cfg(test)]

@@ -16,6 +16,9 @@ mod wanted;
 pub use error::BootstrapError;
 pub use wanted::{Check, Finding, Identity, Mirror, MirrorHost, NodeImage, Outcome, Proxy, Wanted};
 
+use std::collections::BTreeMap;
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 /// A bootstrap cluster that is there and can be talked to.
@@ -51,6 +54,23 @@ impl Progress for Silent {
     fn note(&self, _sentence: &str) {}
 }
 
+/// One run of a program that an image holds.
+#[derive(Debug, Clone, Copy)]
+pub struct ToolRun<'a> {
+    /// The image, as the engine pulls it.
+    pub image: &'a str,
+    /// The program and its arguments.
+    pub command: &'a [String],
+    /// Its variables.
+    pub environment: &'a BTreeMap<String, String>,
+    /// Files that it needs: path in the container, and content. Nobody but it can read them.
+    pub files: &'a [(String, String)],
+    /// What it reads on its standard input.
+    pub input: &'a str,
+    /// The longest run.
+    pub bound: Duration,
+}
+
 /// A way to come by bootstrap clusters.
 ///
 /// Every call may be repeated: `create` for a cluster that has one hands out that one, `delete` of none does nothing.
@@ -61,6 +81,17 @@ pub trait Driver: Send + Sync {
 
     /// Whether its clusters are made for one run and deleted at its end.
     fn temporary(&self) -> bool;
+
+    /// Whether it can run programs of images, which [`Driver::run`] does then.
+    fn runs_images(&self) -> bool {
+        false
+    }
+
+    /// Runs a program of an image to its end, and hands out what it wrote to its standard output; nothing if this driver
+    /// can't. The container is gone afterwards.
+    async fn run(&self, _run: &ToolRun<'_>) -> Result<Option<String>, BootstrapError> {
+        Ok(None)
+    }
 
     /// Whether a bootstrap cluster can be made here, found out without touching anything. One check for each thing that
     /// was looked at; a driver that has nothing to look at gives none.

@@ -1,5 +1,6 @@
 //! The command line: types alone, no decisions. Flags and files are those of `eksctl anywhere` where it has them.
 
+mod audit;
 mod cluster;
 mod lab;
 mod plugin;
@@ -9,6 +10,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+pub(crate) use audit::AuditCommand;
 pub(crate) use cluster::{
     CreateArgs, DeleteArgs, DescribeArgs, DiffArgs, GenerateArgs, Managers, MoveArgs, PreflightArgs, RenderArgs,
     SchemaArgs, ValidateArgs,
@@ -123,6 +125,21 @@ pub(crate) struct PluginSource {
     /// A provider plugin to use before any other; may be given more than once
     #[arg(long = "plugin", value_name = "FILE")]
     pub(crate) plugin: Vec<PathBuf>,
+    /// A policy for plugins, besides the site's and the user's; may be given more than once, and the narrowest holds
+    #[arg(long, value_name = "FILE")]
+    pub(crate) policy: Vec<PathBuf>,
+    /// Let servers of the spec have addresses in this range: loopback, link-local and the like need it
+    #[arg(long = "allow-address", value_name = "RANGE")]
+    pub(crate) allow_address: Vec<ipnet::IpNet>,
+    /// Record everything that plugins do in this file too (`kedge audit` reads it)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) audit: Option<PathBuf>,
+    /// Record what plugins are asked, call and say in a new file, for `kedge plugin replay`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// Grant a plugin that is used for the first time what it asks for
+    #[arg(short = 'y', long)]
+    pub(crate) yes: bool,
 }
 
 /// A command.
@@ -161,6 +178,9 @@ pub(crate) enum Command {
     /// The provider plugins and what they may do
     #[command(subcommand)]
     Plugin(PluginCommand),
+    /// The record of what plugins did
+    #[command(subcommand)]
+    Audit(AuditCommand),
     /// Say which version this is
     Version(Output),
     /// Write a completion script to standard output

@@ -1,5 +1,6 @@
 //! One file a command: arguments in, a call of the workflow, its outcome out.
 
+pub(crate) mod audit;
 pub(crate) mod completion;
 pub(crate) mod create;
 pub(crate) mod delete;

@@ -5,6 +5,7 @@
 
 mod args;
 mod commands;
+mod consent;
 mod failure;
 mod labs;
 mod printer;
@@ -25,8 +26,12 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 
 fn main() -> ExitCode {
+    // Before anything is open or runs: what is started as the compiler of a plugin is nothing else.
+    if let Some(code) = kedge_plugin::compiler_entry(std::env::args_os()) {
+        return code;
+    }
     let cli = parse();
-    let printer = Arc::new(Printer::new(cli.global.color, cli.global.verbosity));
+    let printer = Arc::new(Printer::new(cli.global.color, cli.global.verbosity, cli.global.log_format));
     failure::install(&printer);
     tracing_output::install(&cli.global);
     let result = run(cli, &printer);
@@ -63,6 +68,7 @@ fn run(cli: Cli, printer: &Arc<Printer>) -> Result<(), Failure> {
             commands::completion::run(shell, printer);
             return Ok(());
         }
+        Command::Audit(command) => return commands::audit::run(command, printer),
         other => other,
     };
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -85,7 +91,7 @@ fn run(cli: Cli, printer: &Arc<Printer>) -> Result<(), Failure> {
             Command::Lab(LabCommand::Serve(args)) => commands::lab::run(args, printer).await,
             Command::Plugin(command) => commands::plugin::run(command, printer).await,
             Command::Provider(words) => commands::provider::run(&words, printer).await,
-            Command::Version(_) | Command::Completion { .. } => Ok(()),
+            Command::Version(_) | Command::Completion { .. } | Command::Audit(_) => Ok(()),
         }
     })
 }

@@ -8,13 +8,20 @@ use std::time::Duration;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
-use crate::args::{Colour, OutputFormat};
+use crate::args::{Colour, LogFormat, OutputFormat};
+
+const WARNING: &str = "warning: ";
+
+/// How often the live display shows the time.
+const TICK: Duration = Duration::from_millis(250);
 
 /// Writes everything that a person or a script reads.
 #[derive(Debug)]
 pub(crate) struct Printer {
     /// Present on a terminal: what is awaited now.
     live: Option<ProgressBar>,
+    /// Whether all that is said beside the results is a log of JSON objects, for programs.
+    json: bool,
     colour: bool,
     verbosity: u8,
     /// The last sentence written for each object, so that plain output says a thing once.
@@ -22,12 +29,13 @@ pub(crate) struct Printer {
 }
 
 impl Printer {
-    pub(crate) fn new(colour: Colour, verbosity: u8) -> Self {
-        let terminal = std::io::stderr().is_terminal();
-        let live = (terminal && verbosity == 0).then(|| {
+    pub(crate) fn new(colour: Colour, verbosity: u8, format: LogFormat) -> Self {
+        let (terminal, json) = (std::io::stderr().is_terminal(), format == LogFormat::Json);
+        let live = (terminal && verbosity == 0 && !json).then(|| {
             let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+            // What is awaited and since when comes first: a narrow terminal cuts the end of a line off.
             bar.set_style(
-                ProgressStyle::with_template("  {spinner} {wide_msg}")
+                ProgressStyle::with_template("  {spinner} {elapsed:.bold} {prefix}\n      {wide_msg}")
                     .unwrap_or_else(|_| ProgressStyle::default_spinner()),
             );
             bar
@@ -37,7 +45,12 @@ impl Printer {
             Colour::Never => false,
             Colour::Auto => terminal && std::env::var_os("NO_COLOR").is_none_or(|v| v.is_empty()),
         };
-        Self { live, colour, verbosity, said: Mutex::new(String::new()) }
+        Self { live, json, colour, verbosity, said: Mutex::new(String::new()) }
+    }
+
+    /// Whether what is said beside the results is for programs.
+    pub(crate) fn json(&self) -> bool {
+        self.json
     }
 
     pub(crate) fn colour(&self) -> bool {
@@ -83,16 +96,28 @@ impl Printer {
 
     /// A warning, on standard error.
     pub(crate) fn warning(&self, text: &str) {
-        self.beside("warning: ", text);
+        self.beside(WARNING, text);
+    }
+
+    /// A step begins: what was awaited is over, and time counts anew.
+    pub(crate) fn begins(&self, title: &str) {
+        if let Some(bar) = &self.live {
+            bar.reset_elapsed();
+            bar.set_prefix(title.to_owned());
+            bar.set_message(String::new());
+            bar.enable_steady_tick(TICK);
+        }
     }
 
     /// What is awaited now. A terminal shows it in place; elsewhere it is a line, once for each new sentence.
     pub(crate) fn waiting(&self, object: &str, sentence: &str, elapsed: Duration) {
-        let text = format!("{object}: {sentence}");
         if let Some(bar) = &self.live {
-            bar.set_message(format!("{text} ({})", human(elapsed)));
-            bar.tick();
-        } else if self.new_sentence(&text) {
+            bar.set_prefix(object.to_owned());
+            bar.set_message(sentence.to_owned());
+            return;
+        }
+        let text = format!("{object}: {sentence}");
+        if self.new_sentence(&text) {
             self.stamped("waiting: ", &format!("{text} ({})", human(elapsed)));
         }
     }
@@ -113,6 +138,14 @@ impl Printer {
 
     /// The end of a failed command, on standard error.
     pub(crate) fn error_text(&self, text: &str) {
+        if self.json {
+            tracing::error!(target: "kedge", "{text}");
+            return;
+        }
+        self.written(text);
+    }
+
+    fn written(&self, text: &str) {
         self.around(|| {
             let mut err = std::io::stderr().lock();
             let _ = writeln!(err, "{text}");
@@ -130,15 +163,23 @@ impl Printer {
 
     fn beside(&self, mark: &str, text: &str) {
         if self.live.is_some() {
-            self.error_text(&format!("{mark}{text}"));
+            self.written(&format!("{mark}{text}"));
         } else {
             self.stamped(mark, text);
         }
     }
 
     fn stamped(&self, mark: &str, text: &str) {
+        if self.json {
+            if mark == WARNING {
+                tracing::warn!(target: "kedge", "{text}");
+            } else {
+                tracing::info!(target: "kedge", "{text}");
+            }
+            return;
+        }
         let now = jiff::Timestamp::now().strftime("%H:%M:%S");
-        self.error_text(&format!("{now} {mark}{text}"));
+        self.written(&format!("{now} {mark}{text}"));
     }
 
     fn around(&self, write: impl FnOnce()) {

@@ -33,13 +33,16 @@ impl Progress {
 impl Reporter for Progress {
     fn event(&self, event: Event) {
         let printer = &self.printer;
-        if let Ok(json) = serde_json::to_string(&event) {
-            tracing::info!(target: "kedge", %json, "event");
+        if printer.json() {
+            record(&event);
         }
         if let Some(line) = event.document_line() {
             if self.lines {
                 printer.line(&line);
             }
+            return;
+        }
+        if printer.json() {
             return;
         }
         match event {
@@ -56,7 +59,10 @@ impl Reporter for Progress {
                 }
             }
             Event::Waiting { object, sentence, elapsed, .. } => printer.waiting(&object, &sentence, elapsed),
-            Event::StepStarted { id, title } => printer.detail(&format!("step {id} begins: {title}")),
+            Event::StepStarted { id, title } => {
+                printer.begins(&title);
+                printer.detail(&format!("step {id} begins: {title}"));
+            }
             Event::StepDone { title, already: true, .. } => printer.note(&format!("already done: {title}")),
             Event::StepDone { id, title, elapsed, .. } => {
                 printer.detail(&format!("step {id} done in {}: {title}", human(elapsed)));
@@ -68,5 +74,36 @@ impl Reporter for Progress {
             Event::Warning { text } => printer.warning(&text),
             Event::Line { .. } => {}
         }
+    }
+}
+
+/// An event as a log line of its own, with its parts as fields.
+fn record(event: &Event) {
+    match event {
+        Event::Line { text } => tracing::info!(target: "kedge", event = "line", text),
+        Event::Check { id, outcome, title, details, .. } => {
+            let outcome = match outcome {
+                CheckMark::Passed => "passed",
+                CheckMark::Failed => "failed",
+                CheckMark::Warned => "warned",
+                CheckMark::Skipped => "skipped",
+            };
+            tracing::info!(target: "kedge", event = "check", id, outcome, title, details = details.join("; "));
+        }
+        Event::StepStarted { id, title } => tracing::info!(target: "kedge", event = "step-started", id, title),
+        Event::StepDone { id, title, elapsed, already } => {
+            let seconds = elapsed.as_secs_f64();
+            tracing::info!(target: "kedge", event = "step-done", id, title, seconds, already);
+        }
+        Event::StepFailed { id, title, elapsed } => {
+            let seconds = elapsed.as_secs_f64();
+            tracing::error!(target: "kedge", event = "step-failed", id, title, seconds);
+        }
+        Event::Waiting { step, object, sentence, elapsed } => {
+            let seconds = elapsed.as_secs_f64();
+            tracing::info!(target: "kedge", event = "waiting", step, object, sentence, seconds);
+        }
+        Event::Note { text } => tracing::info!(target: "kedge", event = "note", text),
+        Event::Warning { text } => tracing::warn!(target: "kedge", event = "warning", text),
     }
 }

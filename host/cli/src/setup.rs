@@ -4,15 +4,21 @@ use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
+use kedge_plugin::{Compiler, Consent, Policy, Recorder, Rules, Trail};
 use kedge_workflow::{Interrupt, Options, SpecInput};
 
 use crate::args::{Managers, PluginSource, ReleaseSource, SpecSource};
+use crate::consent;
 use crate::failure::Failure;
 use crate::printer::Printer;
 
 /// The list of EKS Anywhere releases.
 const RELEASES: &str = "https://anywhere-assets.eks.amazonaws.com/releases/eks-a/manifest.yaml";
+
+/// The policy that whoever runs the machine keeps.
+const SITE_POLICY: &str = "/etc/kedge/policy.toml";
 
 /// The release of upstream parts, which `--bundles-override embedded:upstream/bundles.yaml` names.
 const UPSTREAM: [(&str, &str); 2] = [
@@ -29,9 +35,12 @@ pub(crate) enum DefaultRelease {
     Published,
 }
 
+/// How long a lab gets to say what runs in it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// Options for a command that reads a spec.
 pub(crate) fn with_spec(source: &SpecSource, default: DefaultRelease, printer: &Printer) -> Result<Options, Failure> {
-    let mut options = without_spec(&source.release, &source.plugins, default, printer);
+    let mut options = without_spec(&source.release, &source.plugins, default, printer)?;
     options.spec = Some(spec_input(&source.filename)?);
     options.strict = source.strict;
     Ok(options)
@@ -43,7 +52,7 @@ pub(crate) fn without_spec(
     plugins: &PluginSource,
     default: DefaultRelease,
     printer: &Printer,
-) -> Options {
+) -> Result<Options, Failure> {
     let embedded = kedge_lab::release::embedded();
     let address = match (&release.bundles_override, default) {
         (Some(given), _) => given.clone(),
@@ -66,8 +75,37 @@ pub(crate) fn without_spec(
     options.plugin_cache = plugin_cache();
     options.installed_plugins = installed_plugins();
     options.plugins.clone_from(&plugins.plugin);
+    options.plugin_rules = plugin_rules(plugins)?;
     options.environment = Arc::new(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
-    options
+    Ok(options)
+}
+
+/// The rules for plugins: the site's policy, the user's, those of the flags, and whoever sits at the terminal.
+pub(crate) fn plugin_rules(plugins: &PluginSource) -> Result<Rules, Failure> {
+    let own = config();
+    let standing = [Some(PathBuf::from(SITE_POLICY)), own.as_ref().map(|d| d.join("policy.toml"))];
+    let mut files: Vec<PathBuf> = standing.into_iter().flatten().filter(|path| path.exists()).collect();
+    files.extend(plugins.policy.iter().cloned());
+    let policy = Policy::read(&files).map_err(|e| Failure::plugin(&e))?.with_addresses(&plugins.allow_address);
+    let consent = if plugins.yes { Consent::Yes } else { consent::at_the_terminal() };
+    let trail = Arc::new(Trail::default());
+    if let Some(file) = &plugins.audit {
+        trail.write_to(file).map_err(|e| Failure::plugin(&e))?;
+    }
+    let recorder = plugins.record.as_ref().map(Recorder::create).transpose().map_err(|e| Failure::plugin(&e))?;
+    Ok(Rules {
+        policy: Arc::new(policy),
+        consent,
+        grants: own.map(|d| d.join("grants.toml")),
+        trail,
+        compiler: std::env::current_exe().map_or(Compiler::Here, |program| Compiler::Child { program, time: None }),
+        recorder: recorder.map(Arc::new),
+    })
+}
+
+/// The folder of the user's own settings.
+fn config() -> Option<PathBuf> {
+    xdg("XDG_CONFIG_HOME", ".config")
 }
 
 /// The folder of compiled plugins.
@@ -81,7 +119,7 @@ pub(crate) fn installed_plugins() -> Option<PathBuf> {
 }
 
 /// Credentials and addresses of a lab, over those of the environment.
-pub(crate) fn use_lab(options: &mut Options, connection: &kedge_lab::Connection) -> Result<(), Failure> {
+pub(crate) async fn use_lab(options: &mut Options, connection: &kedge_lab::Connection) -> Result<(), Failure> {
     options.endpoints = connection
         .endpoints
         .iter()
@@ -98,6 +136,9 @@ pub(crate) fn use_lab(options: &mut Options, connection: &kedge_lab::Connection)
         .map_err(kedge_workflow::WorkflowError::from)?;
     options.bootstrap = Some(Arc::new(driver));
     options.rehearsal = true;
+    let status = connection.status(PATIENCE).await;
+    let status = status.map_err(|error| Failure::environment(format!("the lab can't be asked: {error}")))?;
+    options.rehearsal_servers = status.clusters.into_iter().map(|cluster| cluster.url).collect();
     Ok(())
 }
 

@@ -11,14 +11,16 @@ use kedge_workflow::outcome::{
 
 use crate::printer::Printer;
 
+mod audit;
 mod manifests;
 mod moved;
 mod plugins;
 mod table;
 
+pub(crate) use audit::{audit, verified};
 pub(crate) use manifests::{differences, explained};
 pub(crate) use moved::moved;
-pub(crate) use plugins::{inspected, plugins};
+pub(crate) use plugins::{inspected, plugins, replayed};
 
 /// Findings for programs.
 pub(crate) fn findings(diagnostics: &[Diagnostic]) -> Vec<FindingReport> {

@@ -12,15 +12,21 @@
 mod support;
 
 use std::hint::black_box;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kedge_plugin::{Catalog, HostOptions, Limits, PluginHost};
+use kedge_plugin::{Catalog, Compiler, HostOptions, Limits, PluginHost, Trail};
 use support::{Parts, ok_text, provider};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 /// Host calls in one run of the component.
 const CALLS: u32 = 100_000;
 
 fn main() {
+    // Started as the compiler of a plugin, this is that and nothing else.
+    if kedge_plugin::compiler_entry(std::env::args_os()).is_some() {
+        return;
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(measure());
 }
@@ -41,8 +47,8 @@ async fn measure() {
         let fresh = best(200, async || plugin.instantiate().await.unwrap()).await;
         print(&format!("{name}: fresh instance"), fresh, Duration::from_micros(100));
     }
-    let limits = Limits { compute_time: Duration::from_mins(1), ..Limits::default() };
-    let host = PluginHost::new(HostOptions { limits, ..HostOptions::default() }).unwrap();
+    let limits = Limits { compute_time: Duration::from_mins(1), host_calls: u64::MAX, ..Limits::default() };
+    let host = PluginHost::new(HostOptions { limits: limits.clone(), ..HostOptions::default() }).unwrap();
     let looping = |body: &str| {
         let schema = format!(
             "(local $i i32) (loop {body} (br_if 0 (i32.lt_u (local.tee $i (i32.add (local.get $i) (i32.const 1))) (i32.const {CALLS})))) {}",
@@ -56,7 +62,107 @@ async fn measure() {
     let idle = host.load_bytes("idle", &looping("")).await.unwrap();
     let with = best(5, async || drop(calling.schema("x").await.unwrap())).await;
     let without = best(5, async || drop(idle.schema("x").await.unwrap())).await;
-    print("host call", with.saturating_sub(without) / CALLS, Duration::from_micros(1));
+    let bare = with.saturating_sub(without) / CALLS;
+    print("host call", bare, Duration::from_micros(1));
+
+    // The same with every call written to a file: what an audit costs where a call does next to nothing.
+    let folder = tempfile::tempdir().unwrap();
+    let trail = Arc::new(Trail::default());
+    trail.write_to(&folder.path().join("audit.jsonl")).unwrap();
+    let options = HostOptions { limits, audit: trail, ..HostOptions::default() };
+    let audited = PluginHost::new(options).unwrap();
+    let calling = audited
+        .load_bytes("calling", &looping("(drop (call $available (i32.const 512) (i32.const 8)))"))
+        .await
+        .unwrap();
+    let with = best(2, async || drop(calling.schema("x").await.unwrap())).await;
+    let audit = (with.saturating_sub(without) / CALLS).saturating_sub(bare);
+    print("audit of a call, written to a file", audit, Duration::from_micros(20));
+
+    // And where it does something: a fifth of the cheapest request there is, one to this machine, is the bound.
+    let request = request_time().await;
+    print("a request to this machine", request, Duration::from_millis(2));
+    print("audit of it, as a part of a fifth", audit, request / 5);
+
+    let wasm = provider(&Parts::default());
+    for (what, compiler) in [
+        ("compile in this process", Compiler::Here),
+        ("compile in a child", Compiler::Child { program: std::env::current_exe().unwrap(), time: None }),
+    ] {
+        let took = best(5, async || {
+            let host = PluginHost::new(HostOptions { compiler: compiler.clone(), ..HostOptions::default() }).unwrap();
+            host.load_bytes("x", &wasm).await.map(drop).unwrap();
+        })
+        .await;
+        print(what, took, Duration::from_millis(500));
+    }
+    // Twenty megabytes of small functions: taken or refused by their sizes alone.
+    let mut large = wasm;
+    let body = wat::parse_str(format!(
+        "(module {})",
+        "(func (param i32) (drop (i32.add (local.get 0) (i32.const 1))))".repeat(150_000)
+    ))
+    .unwrap();
+    while large.len() < 20 << 20 {
+        large.push(1);
+        let mut length = body.len();
+        while length >= 0x80 {
+            large.push(u8::try_from(length & 0x7f).unwrap() | 0x80);
+            length >>= 7;
+        }
+        large.push(u8::try_from(length).unwrap());
+        large.extend_from_slice(&body);
+    }
+    let host = PluginHost::new(HostOptions::default()).unwrap();
+    let refused = best(5, async || drop(black_box(host.inspect_bytes("large", &large).err()))).await;
+    print("20 MB looked at", refused, Duration::from_millis(500));
+}
+
+/// One request through TLS and HTTP to a server on loopback, connection kept.
+async fn request_time() -> Duration {
+    let certificate = rcgen::generate_simple_self_signed(vec!["lab.example".to_owned()]).unwrap();
+    let key = rustls::pki_types::PrivatePkcs8KeyDer::from(certificate.signing_key.serialize_der());
+    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.cert.der().clone()], key.into())
+        .unwrap();
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                while stream.read(&mut buffer).await.is_ok_and(|n| n > 0) {
+                    if stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add(certificate.cert.der().clone()).unwrap();
+    let client = rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let stream = tokio::net::TcpStream::connect(address).await.unwrap();
+    let name = rustls::pki_types::ServerName::try_from("lab.example").unwrap();
+    let mut stream = tokio_rustls::TlsConnector::from(Arc::new(client)).connect(name, stream).await.unwrap();
+    let mut buffer = [0; 4096];
+    let mut least = Duration::MAX;
+    for _ in 0..200 {
+        let begun = Instant::now();
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: lab.example\r\n\r\n").await.unwrap();
+        assert!(stream.read(&mut buffer).await.unwrap() > 0);
+        least = least.min(begun.elapsed());
+    }
+    least
 }
 
 async fn best(rounds: u32, mut work: impl AsyncFnMut()) -> Duration {

@@ -1,72 +1,43 @@
-//! Which addresses an endpoint's name may resolve to.
+//! Addresses that are no place for a provider's server.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-/// Checks resolved addresses, so that a name can't lead where no provider's server is: metadata services of clouds and
-/// other link-local addresses, multicast, broadcast, unspecified.
-///
-/// Loopback and private addresses are fine: the user's spec names the server, and that is where test servers are.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct AddressPolicy;
+use ipnet::{IpNet, Ipv4Net, Ipv6Net};
 
-impl AddressPolicy {
-    /// Why an address is not allowed, if it isn't.
-    pub fn refuses(self, address: IpAddr) -> Option<&'static str> {
-        const NAT64: [u16; 6] = [0x64, 0xff9b, 0, 0, 0, 0];
-        const METADATA_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254);
-        // `::ffff:a.b.c.d` and NAT64 lead to an IPv4 address: that is the one to judge.
-        let address = match address.to_canonical() {
-            IpAddr::V6(v6) => match v6.segments() {
-                [prefix @ .., high, low] if prefix == NAT64 => {
-                    let [h1, h2] = high.to_be_bytes();
-                    let [l1, l2] = low.to_be_bytes();
-                    IpAddr::from([h1, h2, l1, l2])
-                }
-                _ => IpAddr::V6(v6),
-            },
-            v4 @ IpAddr::V4(_) => v4,
-        };
-        match address {
-            IpAddr::V4(v4) if v4.is_link_local() => {
-                Some("a link-local address, where clouds have their metadata service")
-            }
-            IpAddr::V4(v4) if v4.octets() == [100, 100, 100, 200] => Some("the address of a metadata service"),
-            IpAddr::V4(v4) if v4.octets()[0] == 0 => Some("an unspecified address"),
-            IpAddr::V4(v4) if v4.is_broadcast() || v4.octets()[0] >= 240 => Some("a broadcast or reserved address"),
-            IpAddr::V6(v6) if v6.is_unicast_link_local() => Some("a link-local address"),
-            IpAddr::V6(v6) if v6 == METADATA_V6 => Some("the address of a metadata service"),
-            address if address.is_unspecified() => Some("an unspecified address"),
-            address if address.is_multicast() => Some("a multicast address"),
-            _ => None,
-        }
+/// The address that is reached in the end: IPv4 inside IPv6 (mapped, compatible, NAT64, 6to4) leads to the IPv4 one.
+pub(crate) fn meant(address: IpAddr) -> IpAddr {
+    let IpAddr::V6(v6) = address.to_canonical() else { return address.to_canonical() };
+    let v4 = |high: u16, low: u16| {
+        let ([a, b], [c, d]) = (high.to_be_bytes(), low.to_be_bytes());
+        IpAddr::V4(Ipv4Addr::new(a, b, c, d))
+    };
+    match v6.segments() {
+        [0x64, 0xff9b, 0, 0, 0, 0, high, low] | [0x2002, high, low, ..] => v4(high, low),
+        // `::` and `::1` are of IPv6 alone.
+        [0, 0, 0, 0, 0, 0, high, low] if (high, low) != (0, 0) && (high, low) != (0, 1) => v4(high, low),
+        _ => IpAddr::V6(v6),
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn metadata_services_are_out_of_reach() {
-        for bad in [
-            "169.254.169.254",
-            "::ffff:169.254.169.254",
-            "64:ff9b::a9fe:a9fe",
-            "fd00:ec2::254",
-            "100.100.100.200",
-            "0.0.0.0",
-            "::",
-            "224.0.0.1",
-            "ff02::1",
-            "255.255.255.255",
-            "fe80::1",
-            "240.0.0.1",
-            "0.1.2.3",
-        ] {
-            assert!(AddressPolicy.refuses(bad.parse().unwrap()).is_some(), "{bad}");
-        }
-        for good in ["127.0.0.1", "::1", "10.0.0.1", "192.168.1.1", "8.8.8.8", "fd00::1", "2001:db8::1"] {
-            assert!(AddressPolicy.refuses(good.parse().unwrap()).is_none(), "{good}");
-        }
-    }
+/// The special range that an address is in, and what it is. `address` is one that [`meant`] gave.
+pub(crate) fn special(address: IpAddr) -> Option<(IpNet, &'static str)> {
+    const V4: [([u8; 4], u8, &str); 6] = [
+        ([127, 0, 0, 0], 8, "a loopback address"),
+        ([169, 254, 0, 0], 16, "a link-local address, where clouds have their metadata service"),
+        ([100, 100, 100, 200], 32, "the address of a metadata service"),
+        ([0, 0, 0, 0], 8, "an unspecified address"),
+        ([224, 0, 0, 0], 4, "a multicast address"),
+        ([240, 0, 0, 0], 4, "a broadcast or reserved address"),
+    ];
+    const V6: [([u16; 8], u8, &str); 6] = [
+        ([0, 0, 0, 0, 0, 0, 0, 1], 128, "a loopback address"),
+        ([0, 0, 0, 0, 0, 0, 0, 0], 128, "an unspecified address"),
+        ([0xfe80, 0, 0, 0, 0, 0, 0, 0], 10, "a link-local address"),
+        ([0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x254], 128, "the address of a metadata service"),
+        ([0xff00, 0, 0, 0, 0, 0, 0, 0], 8, "a multicast address"),
+        ([0x2001, 0, 0, 0, 0, 0, 0, 0], 32, "an address of a tunnel"),
+    ];
+    let v4 = V4.iter().filter_map(|(a, p, what)| Some((IpNet::V4(Ipv4Net::new(Ipv4Addr::from(*a), *p).ok()?), *what)));
+    let v6 = V6.iter().filter_map(|(a, p, what)| Some((IpNet::V6(Ipv6Net::new(Ipv6Addr::from(*a), *p).ok()?), *what)));
+    v4.chain(v6).find(|(range, _)| range.contains(&address))
 }

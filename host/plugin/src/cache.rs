@@ -1,9 +1,10 @@
 //! Compiled plugins, kept where only their user can write.
 
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
 use wasmtime::component::Component;
 
 use crate::engine::Engine;
@@ -11,7 +12,10 @@ use crate::error::PluginError;
 use crate::native;
 
 /// Changes when what is checked before compiling changes, so that nothing unchecked stays in the cache.
-const POLICY: u32 = 1;
+const POLICY: u32 = 2;
+
+/// Bytes of the checksum at the start of a file.
+const SUM: usize = 32;
 
 /// A folder of native code by digest and engine.
 pub(crate) struct Cache {
@@ -50,21 +54,23 @@ impl Cache {
             return Err(bad("it is not a file (symbolic links are not followed)".to_owned()));
         }
         private(&meta).map_err(bad)?;
-        match native::trusted_file(&engine.engine, &path) {
+        let loaded = read(&path).and_then(|code| {
+            native::trusted_code(&engine.engine, &code).map_err(|error| format!("it is of no use here: {error:#}"))
+        });
+        match loaded {
             Ok(component) => Ok(Some(component)),
-            Err(error) => {
-                tracing::debug!(path = %path.display(), %error, "compiled plugin is of no use and made again");
+            Err(why) => {
+                tracing::warn!(path = %path.display(), why, "a compiled plugin is made again");
                 let _ = fs::remove_file(&path);
                 Ok(None)
             }
         }
     }
 
-    /// Keeps a component. Written beside and renamed, so that nobody ever sees half of it.
-    pub(crate) fn put(&self, digest: &str, engine: &Engine, component: &Component) -> Result<(), PluginError> {
+    /// Keeps a component's code. Written beside and renamed, so that nobody ever sees half of it.
+    pub(crate) fn put(&self, digest: &str, engine: &Engine, code: &[u8]) -> Result<(), PluginError> {
         let path = self.file(digest, engine);
         let bad = |why: String| PluginError::Cache { path: path.clone(), why };
-        let bytes = component.serialize().map_err(|e| bad(format!("{e:#}")))?;
         let temporary = self.folder.join(format!(".{digest}.{}.tmp", std::process::id()));
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
@@ -73,7 +79,8 @@ impl Cache {
         // What a killed process left behind.
         let _ = fs::remove_file(&temporary);
         let written = options.open(&temporary).and_then(|mut file| {
-            file.write_all(&bytes)?;
+            file.write_all(&Sha256::digest(code))?;
+            file.write_all(code)?;
             file.sync_all()?;
             fs::rename(&temporary, &path)
         });
@@ -82,6 +89,26 @@ impl Cache {
             bad(format!("it can't be written: {e}"))
         })
     }
+}
+
+/// The code in a file, after its checksum was compared: a disk that forgets a bit must not run. What is checked is what
+/// is loaded, not the file once more.
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    let mut options = fs::OpenOptions::new();
+    options.read(true);
+    // Between the look at the file and here it may have become a link.
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::custom_flags(
+        &mut options,
+        i32::try_from(rustix::fs::OFlags::NOFOLLOW.bits()).unwrap_or_default(),
+    );
+    let mut bytes = Vec::new();
+    options.open(path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|e| e.to_string())?;
+    let Some((sum, code)) = bytes.split_at_checked(SUM) else { return Err("it is cut off".to_owned()) };
+    if Sha256::digest(code).as_slice() != sum {
+        return Err("its checksum is wrong".to_owned());
+    }
+    Ok(code.to_vec())
 }
 
 #[cfg(unix)]

@@ -6,8 +6,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper_util::rt::TokioIo;
-use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 /// Where the engine listens.
@@ -49,7 +49,8 @@ impl std::fmt::Display for EngineAddress {
     }
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum EngineError {
     #[error("unreachable: {0}")]
     Unreachable(String),
@@ -57,7 +58,7 @@ pub(crate) enum EngineError {
     Other(String),
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct EngineVersion {
     #[serde(default)]
@@ -70,7 +71,7 @@ pub(crate) struct EngineVersion {
     pub(crate) arch: String,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EngineInfo {
     pub(crate) cpus: u32,
     pub(crate) memory: u64,
@@ -79,7 +80,7 @@ pub(crate) struct EngineInfo {
     pub(crate) extensions: Vec<(String, String)>,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct EngineNetwork {
     pub(crate) name: String,
     pub(crate) driver: String,

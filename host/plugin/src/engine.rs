@@ -24,8 +24,7 @@ pub(crate) struct Engine {
 
 impl Engine {
     pub(crate) fn new() -> Result<Self, PluginError> {
-        let broken = |e: wasmtime::Error| PluginError::Engine { why: format!("{e:#}") };
-        let engine = wasmtime::Engine::new(&engine_config(None).map_err(broken)?).map_err(broken)?;
+        let engine = bare().map_err(|e| PluginError::Engine { why: format!("{e:#}") })?;
         let weak = engine.weak();
         std::thread::Builder::new()
             .name("plugin-ticks".to_owned())
@@ -63,17 +62,27 @@ impl Engine {
 
     /// Stands for everything that makes native code of one engine unusable for another.
     pub(crate) fn compatibility(&self) -> String {
-        struct Stable(Sha256);
-        impl Hasher for Stable {
-            fn write(&mut self, bytes: &[u8]) {
-                self.0.update(bytes);
-            }
-            fn finish(&self) -> u64 {
-                0
-            }
-        }
-        let mut hasher = Stable(Sha256::new());
-        self.engine.precompile_compatibility_hash().hash(&mut hasher);
-        hex(hasher.0.finalize().iter().take(8))
+        compatibility(&self.engine)
     }
+}
+
+/// An engine alone, for compiling.
+pub(crate) fn bare() -> wasmtime::Result<wasmtime::Engine> {
+    wasmtime::Engine::new(&engine_config(None)?)
+}
+
+/// See [`Engine::compatibility`].
+pub(crate) fn compatibility(engine: &wasmtime::Engine) -> String {
+    struct Stable(Sha256);
+    impl Hasher for Stable {
+        fn write(&mut self, bytes: &[u8]) {
+            self.0.update(bytes);
+        }
+        fn finish(&self) -> u64 {
+            0
+        }
+    }
+    let mut hasher = Stable(Sha256::new());
+    engine.precompile_compatibility_hash().hash(&mut hasher);
+    hex(hasher.0.finalize().iter().take(8))
 }

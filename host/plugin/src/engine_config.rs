@@ -16,6 +16,7 @@ pub(crate) fn engine_config(target: Option<&str>) -> wasmtime::Result<Config> {
         .concurrency_support(false)
         // Interrupts loops. A store without a deadline would trap at once, so none can be forgotten.
         .epoch_interruption(true)
+        // `limits::STACK_BYTES`, which the build script does not see.
         .max_wasm_stack(512 << 10)
         .async_stack_size(2 << 20)
         .allocation_strategy(InstanceAllocationStrategy::OnDemand)

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use crate::audit::{AuditSink, NoAudit};
 use crate::container_engine::EngineAddress;
-use crate::endpoint::{EndpointTarget, Tls};
+use crate::endpoint::{EndpointTarget, Resolver, Tls};
 use crate::error::PluginError;
+use crate::policy::{AddressPolicy, Policy};
 use crate::secrets::SecretStore;
 
 /// Where a server of the spec really is, and which authority vouches for it there: how the lab takes a server's place.
@@ -30,6 +31,10 @@ pub struct Environment {
     pub endpoints: BTreeMap<String, EndpointTarget>,
     /// Names that the provider declares and that have no server, with the reason.
     pub absent: BTreeMap<String, String>,
+    /// Which addresses their names may lead to.
+    pub addresses: AddressPolicy,
+    /// Who says where they lead.
+    pub resolver: Resolver,
     /// Secrets by the provider's names.
     pub secrets: Arc<SecretStore>,
     /// Where calls are recorded.
@@ -59,6 +64,8 @@ impl Environment {
         Self {
             endpoints: BTreeMap::new(),
             absent: BTreeMap::new(),
+            addresses: AddressPolicy::default(),
+            resolver: Resolver::default(),
             secrets: Arc::new(SecretStore::default()),
             audit: Arc::new(NoAudit),
             engine: None,
@@ -78,13 +85,19 @@ impl Environment {
         secrets: Arc<SecretStore>,
         overrides: &BTreeMap<String, Override>,
         audit: Arc<dyn AuditSink>,
+        policy: &Policy,
     ) -> Result<Self, PluginError> {
-        let mut environment = Self { secrets, audit, ..Self::nothing() };
+        let mut environment = Self { secrets, audit, addresses: policy.addresses(), ..Self::nothing() };
         for need in &description.endpoints {
             match target(need, documents, overrides)? {
-                Ok(target) => {
-                    environment.endpoints.insert(need.name.clone(), target);
-                }
+                Ok(target) => match policy.server(&target.host, target.port) {
+                    Some(why) => {
+                        environment.absent.insert(need.name.clone(), why);
+                    }
+                    None => {
+                        environment.endpoints.insert(need.name.clone(), target);
+                    }
+                },
                 Err(absent) => {
                     environment.absent.insert(need.name.clone(), absent);
                 }
@@ -182,7 +195,14 @@ mod tests {
     }
 
     fn set_up(body: Value, overrides: &BTreeMap<String, Override>) -> Result<Environment, PluginError> {
-        Environment::for_spec(&description(), &spec(body), Arc::default(), overrides, Arc::new(NoAudit))
+        Environment::for_spec(
+            &description(),
+            &spec(body),
+            Arc::default(),
+            overrides,
+            Arc::new(NoAudit),
+            &Policy::default(),
+        )
     }
 
     #[test]

@@ -113,6 +113,58 @@ pub enum PluginError {
         /// Why.
         why: String,
     },
+    /// A policy does not let it be used.
+    #[error("the plugin `{plugin}` may not be used: {why}, and the policy `{}` wants that", policy.display())]
+    Forbidden {
+        /// Name or file.
+        plugin: String,
+        /// What is missing.
+        why: String,
+        /// The file that says so.
+        policy: PathBuf,
+    },
+    /// Nobody said yes to what it asks for.
+    #[error("the plugin `{plugin}` {} and nobody granted that: {}", wants(*known), list(asks))]
+    NotGranted {
+        /// Its name.
+        plugin: String,
+        /// Everything it asks for.
+        asks: Vec<String>,
+        /// Whether a plugin of this name was granted something before.
+        known: bool,
+    },
+    /// A policy file can't be used.
+    #[error("the policy `{}` can't be used: {why}", path.display())]
+    Policy {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A signature can't be used.
+    #[error("the signature `{}` can't be used: {why}", path.display())]
+    Signature {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A key can't be used.
+    #[error("the key `{}` can't be used: {why}", path.display())]
+    Key {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// A recording can't be written, read or asked again.
+    #[error("the recording `{}` can't be used: {why}", path.display())]
+    Recording {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
     /// The cache of compiled plugins can't be trusted or used.
     #[error("the plugin cache `{}` can't be used: {why}", path.display())]
     Cache {
@@ -224,11 +276,20 @@ fn list(items: &[String]) -> String {
     items.iter().map(|i| format!("`{i}`")).collect::<Vec<_>>().join(", ")
 }
 
+fn wants(known: bool) -> &'static str {
+    if known { "changed and asks for this," } else { "is used for the first time, asks for this," }
+}
+
 fn over(limit: LimitKind, allowed: u64, asked: Option<u64>) -> String {
     match asked {
         Some(asked) => format!("{asked} {limit}, of {allowed} allowed"),
         None => format!("more than {allowed} {limit}"),
     }
+}
+
+/// How a limit is raised.
+pub(crate) fn raise(key: &str) -> String {
+    format!("if you trust it with more, set `{key}` under `[limits]` of a policy file (`--policy FILE`)")
 }
 
 impl PluginError {
@@ -259,17 +320,34 @@ impl PluginError {
                 "Use the plugin that the cluster was made with, or remove the plugin's entry from the lock if the change is meant".to_owned()
             }
             Self::NotBuilt { .. } => "Mend the plugin's code and build kedge again".to_owned(),
+            Self::Forbidden { policy, .. } => format!(
+                "Use a plugin that `{}` allows, or ask whoever keeps that file", policy.display()
+            ),
+            Self::NotGranted { .. } => {
+                "Read what it asks for; `--yes` grants it, and so does a policy file that names its digest or publisher (`--policy FILE`). `kedge plugin inspect` shows more".to_owned()
+            }
+            Self::Policy { .. } => "Correct the file, or name another one with `--policy FILE`".to_owned(),
+            Self::Signature { .. } => {
+                "Get the plugin and its signature again, or remove the signature to use the plugin unsigned".to_owned()
+            }
+            Self::Key { .. } => "Give a public key in PEM: P-256 or Ed25519".to_owned(),
+            Self::Recording { .. } => {
+                "Name a new file for `--record`, or one that it wrote for `kedge plugin replay`".to_owned()
+            }
             Self::Lock { .. } => "Restore the file, or remove it to lock the plugins anew".to_owned(),
             Self::Cache { .. } => {
                 "Remove the folder, or make it yours alone: `chmod 700`, owned by the user who runs kedge".to_owned()
             }
-            Self::Timeout { computing: false, .. } => {
-                "Check that the servers it talks to answer, and try again".to_owned()
-            }
+            Self::Timeout { computing: false, .. } => format!(
+                "Check that the servers it talks to answer, and try again; {}", raise("session-time")
+            ),
+            Self::Timeout { computing: true, .. } => format!("{REPORT}; {}", raise("compute-time")),
+            Self::LimitExceeded { limit, .. } => match limit.key() {
+                Some(key) => format!("{REPORT}; {}", raise(key)),
+                None => REPORT.to_owned(),
+            },
             Self::Compile { .. }
             | Self::Trap { .. }
-            | Self::Timeout { .. }
-            | Self::LimitExceeded { .. }
             | Self::Nonsense { .. } => REPORT.to_owned(),
             Self::Failed { failure, .. } => match failure {
                 Failure::Invalid(findings) => {
@@ -280,8 +358,20 @@ impl PluginError {
             },
             Self::NotExported { .. } => "Use a version of the plugin that has it".to_owned(),
             Self::Endpoint { .. } => "Correct the field in the spec".to_owned(),
-            Self::Audit { .. } => "Check that the folder exists and has room".to_owned(),
+            Self::Audit { .. } => {
+                "Check that the folder exists and make room on the disk; a file that is no whole audit is best moved away, and kept".to_owned()
+            }
             Self::Engine { .. } => "Check that the machine allows programs to make memory executable".to_owned(),
+        }
+    }
+
+    /// The limit that ended it, by its name in a policy file.
+    pub fn limit(&self) -> Option<&'static str> {
+        match self {
+            Self::LimitExceeded { limit, .. } => Some(limit.key().unwrap_or("stack")),
+            Self::Timeout { computing: true, .. } => Some("compute-time"),
+            Self::Timeout { computing: false, .. } => Some("session-time"),
+            _ => None,
         }
     }
 

@@ -3,20 +3,26 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
+use kedge_spec::provider::Description;
 use wasmtime::component::Component;
 
-use crate::audit::{AuditSink, NoAudit};
+use crate::audit::{AuditEvent, AuditSink, NoAudit};
 use crate::built_in;
 use crate::cache::Cache;
 use crate::catalog::{Catalog, Entry, Origin};
+use crate::compile::{self, Compiler};
 use crate::engine::Engine;
 use crate::error::PluginError;
 use crate::inspect::{self, Inspection};
 use crate::limits::Limits;
 use crate::log_line::{LogSink, TracingLog};
+use crate::manifest;
 use crate::native;
 use crate::plugin::{Loaded, Plugin};
+use crate::policy::Policy;
+use crate::recording::{Recorder, Tapes};
 use crate::scan;
+use crate::trust::{self, Signer};
 
 /// What a host is made with.
 #[derive(Clone)]
@@ -27,13 +33,27 @@ pub struct HostOptions {
     pub limits: Limits,
     /// Where plugins log to.
     pub log: Arc<dyn LogSink>,
+    /// Where plugins are compiled that are not built in.
+    pub compiler: Compiler,
+    /// What the site and the user allow. Its limits go before `limits`.
+    pub policy: Arc<Policy>,
+    /// Where sessions are recorded, so that they can be replayed; none to keep none.
+    pub recorder: Option<Arc<Recorder>>,
     /// Where calls of sessions without an environment are recorded.
     pub audit: Arc<dyn AuditSink>,
 }
 
 impl Default for HostOptions {
     fn default() -> Self {
-        Self { cache_dir: None, limits: Limits::default(), log: Arc::new(TracingLog), audit: Arc::new(NoAudit) }
+        Self {
+            cache_dir: None,
+            compiler: Compiler::default(),
+            limits: Limits::default(),
+            log: Arc::new(TracingLog),
+            policy: Arc::default(),
+            recorder: None,
+            audit: Arc::new(NoAudit),
+        }
     }
 }
 
@@ -47,7 +67,7 @@ pub struct PluginHost {
 impl PluginHost {
     /// A host. Does not touch the disk and builds no engine.
     pub fn new(options: HostOptions) -> Result<Self, PluginError> {
-        let limits = Arc::new(options.limits.clone());
+        let limits = Arc::new(options.policy.limits(&options.limits));
         Ok(Self { options, limits, engine: OnceLock::new() })
     }
 
@@ -66,6 +86,28 @@ impl PluginHost {
 
     /// Loads a plugin: checks it, compiles it if that was not done before, and asks it to describe itself.
     pub async fn load(&self, entry: &Entry) -> Result<Plugin, PluginError> {
+        let loaded = self.load_entry(entry).await;
+        self.record(&entry.name, &loaded);
+        loaded
+    }
+
+    /// That a plugin was loaded, or why it was not, is a record of its own.
+    fn record(&self, name: &str, loaded: &Result<Plugin, PluginError>) {
+        let audit = &self.options.audit;
+        if !audit.enabled() {
+            return;
+        }
+        audit.event(&match loaded {
+            Ok(plugin) => {
+                let mut event = AuditEvent::of_host(&plugin.description().name, plugin.digest(), "load", "load", None);
+                event.target = format!("{}, signed by {}", plugin.origin(), plugin.signer());
+                event
+            }
+            Err(error) => AuditEvent::of_host(name, "", "load", "load", Some(error)),
+        });
+    }
+
+    async fn load_entry(&self, entry: &Entry) -> Result<Plugin, PluginError> {
         match &entry.origin {
             Origin::BuiltIn => {
                 let built_in = built_in(entry)?;
@@ -76,6 +118,7 @@ impl PluginHost {
                         found: built_in.digest.to_owned(),
                     });
                 }
+                self.options.policy.plugin(&entry.name, true, built_in.digest, true, &Signer::None)?;
                 let engine = self.engine()?;
                 let native =
                     (!built_in.native.is_empty()).then(|| native::trusted_bytes(&engine.engine, built_in.native));
@@ -88,7 +131,7 @@ impl PluginHost {
                     }
                     None => self.compile(&entry.name, built_in.wasm.to_vec(), built_in.digest).await?,
                 };
-                self.finish(&entry.name, component, built_in.digest, Origin::BuiltIn).await
+                self.finish(&entry.name, component, built_in.digest, Origin::BuiltIn, None, Signer::None).await
             }
             Origin::File(path) | Origin::Installed(path) => {
                 let bytes = self.read(path)?;
@@ -100,8 +143,12 @@ impl PluginHost {
                         found: digest,
                     });
                 }
+                let signer = trust::signer(path, &bytes, &self.options.policy)?;
+                let manifest = described(&entry.name, &bytes)?;
+                let name = manifest.as_ref().map_or(&entry.name, |m| &m.name);
+                self.options.policy.plugin(name, manifest.is_some(), &digest, false, &signer)?;
                 let component = self.compile(&entry.name, bytes, &digest).await?;
-                self.finish(&entry.name, component, &digest, entry.origin.clone()).await
+                self.finish(&entry.name, component, &digest, entry.origin.clone(), manifest, signer).await
             }
             Origin::Memory => {
                 Err(PluginError::NotFound { wanted: format!("`{}` in memory", entry.name), known: Vec::new() })
@@ -111,9 +158,16 @@ impl PluginHost {
 
     /// Loads a component that the caller has.
     pub async fn load_bytes(&self, name: &str, wasm: &[u8]) -> Result<Plugin, PluginError> {
+        let loaded = self.load_memory(name, wasm).await;
+        self.record(name, &loaded);
+        loaded
+    }
+
+    async fn load_memory(&self, name: &str, wasm: &[u8]) -> Result<Plugin, PluginError> {
         let digest = inspect::digest(wasm);
+        let manifest = described(name, wasm)?;
         let component = self.compile(name, wasm.to_vec(), &digest).await?;
-        self.finish(name, component, &digest, Origin::Memory).await
+        self.finish(name, component, &digest, Origin::Memory, manifest, Signer::None).await
     }
 
     /// The first plugin of a catalog that claims a kind of datacenter document, loaded.
@@ -174,8 +228,17 @@ impl PluginHost {
     /// What an entry's file shows, without compiling or running it.
     pub fn inspect(&self, entry: &Entry) -> Result<Inspection, PluginError> {
         match &entry.origin {
-            Origin::BuiltIn => inspect::inspect(&entry.name, built_in(entry)?.wasm, &self.limits),
-            Origin::File(path) | Origin::Installed(path) => self.inspect_bytes(&entry.name, &self.read(path)?),
+            Origin::BuiltIn => {
+                let mut inspection = self.inspect_bytes(&entry.name, built_in(entry)?.wasm)?;
+                "this program, which it is a part of".clone_into(&mut inspection.signer);
+                Ok(inspection)
+            }
+            Origin::File(path) | Origin::Installed(path) => {
+                let bytes = self.read(path)?;
+                let mut inspection = self.inspect_bytes(&entry.name, &bytes)?;
+                inspection.signer = trust::signer(path, &bytes, &self.options.policy)?.to_string();
+                Ok(inspection)
+            }
             Origin::Memory => {
                 Err(PluginError::NotFound { wanted: format!("`{}` in memory", entry.name), known: Vec::new() })
             }
@@ -185,6 +248,17 @@ impl PluginHost {
     /// The same for bytes.
     pub fn inspect_bytes(&self, name: &str, wasm: &[u8]) -> Result<Inspection, PluginError> {
         inspect::inspect(name, wasm, &self.limits)
+    }
+
+    /// A plugin's file with a section that says what the plugin says of itself: it is asked, with nothing to call but the
+    /// log, and what it said is written into a copy.
+    pub async fn annotate(&self, entry: &Entry) -> Result<Vec<u8>, PluginError> {
+        let (Origin::File(path) | Origin::Installed(path)) = &entry.origin else {
+            return Err(PluginError::NotFound { wanted: format!("file `{}`", entry.name), known: Vec::new() });
+        };
+        let bytes = self.read(path)?;
+        let plugin = self.load_bytes(&entry.name, &bytes).await?;
+        manifest::attach(&entry.name, &bytes, plugin.description())
     }
 
     fn read(&self, path: &Path) -> Result<Vec<u8>, PluginError> {
@@ -214,23 +288,29 @@ impl PluginHost {
         }
         let scan = scan::scan(name, &wasm, &self.limits)?;
         scan::judge(name, &scan.imports, &scan.exports)?;
-        let name = name.to_owned();
-        let engine_there = engine.engine.clone();
-        let compiled = tokio::task::spawn_blocking(move || Component::from_binary(&engine_there, &wasm)).await;
-        let component = match compiled {
-            Ok(Ok(component)) => component,
-            Ok(Err(error)) => return Err(PluginError::Compile { plugin: name, why: format!("{error:#}") }),
-            Err(_) => {
-                return Err(PluginError::Compile {
-                    plugin: name,
-                    why: "the compiler stopped in the middle".to_owned(),
-                });
+        let failed = |why: String| PluginError::Compile { plugin: name.to_owned(), why };
+        let code = match &self.options.compiler {
+            Compiler::Here => {
+                let there = engine.engine.clone();
+                let compiled = tokio::task::spawn_blocking(move || there.precompile_component(&wasm)).await;
+                let compiled = compiled.map_err(|_| failed("the compiler stopped in the middle".to_owned()))?;
+                compiled.map_err(|e| failed(format!("{e:#}")))?
+            }
+            Compiler::Child { program, time } => {
+                let compiled = compile::in_child(program, *time, &engine, &wasm).await.map_err(failed)?;
+                tracing::info!(plugin = name, confined = compiled.confined, "compiled in a process of its own");
+                let mut event = AuditEvent::of_host(name, digest, "load", "compile", None);
+                event.target = format!("in a child with {}", compiled.confined);
+                if self.options.audit.enabled() {
+                    self.options.audit.event(&event);
+                }
+                compiled.code
             }
         };
         if let Some(cache) = &cache {
-            cache.put(digest, &engine, &component)?;
+            cache.put(digest, &engine, &code)?;
         }
-        Ok(component)
+        native::trusted_code(&engine.engine, &code).map_err(|e| failed(format!("{e:#}")))
     }
 
     async fn finish(
@@ -239,6 +319,8 @@ impl PluginHost {
         component: Component,
         digest: &str,
         origin: Origin,
+        manifest: Option<Description>,
+        signer: Signer,
     ) -> Result<Plugin, PluginError> {
         let engine = self.engine()?;
         let names = component.component_type();
@@ -258,9 +340,18 @@ impl PluginHost {
             origin,
             limits: self.limits.clone(),
             log: self.options.log.clone(),
+            manifest,
+            signer,
+            policy: self.options.policy.clone(),
         };
-        Plugin::describe(name, loaded, self.options.audit.clone()).await
+        let tapes = self.options.recorder.clone().map_or(Tapes::None, Tapes::Record);
+        Plugin::describe(name, loaded, self.options.audit.clone(), tapes).await
     }
+}
+
+/// What a file says of the plugin in it. That of a built-in was compared when it was built.
+fn described(name: &str, wasm: &[u8]) -> Result<Option<Description>, PluginError> {
+    manifest::section(wasm).map(|text| manifest::read(name, &text)).transpose()
 }
 
 fn built_in(entry: &Entry) -> Result<&'static built_in::BuiltIn, PluginError> {

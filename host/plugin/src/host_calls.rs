@@ -2,7 +2,7 @@
 //!
 //! Every import of every contract version becomes a [`HostCall`], and [`HostCalls::call`] is the only function that
 //! decides about it, does it, and records it. A recording of a session is the list of its calls and [`HostAnswer`]s; a
-//! replay answers from the list instead of [`HostCalls::perform`].
+//! replay answers from the list instead of [`HostCalls::perform`] (see `recording`).
 
 mod records;
 #[cfg(test)]
@@ -14,18 +14,22 @@ use std::time::{Duration, Instant};
 
 use futures::StreamExt;
 use kedge_spec::provider::CheckOutcome;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 
 use crate::audit::{AuditEvent, AuditSink, Decision};
 use crate::container_engine::{EngineError, EngineInfo, EngineNetwork, EngineVersion};
 use crate::endpoint::{Budget, Certificate, EndpointClient, EndpointError, Request, Response, Sent};
 use crate::environment::Environment;
+use crate::error::PluginError;
 use crate::limits::{LimitKind, Limits};
 use crate::log_line::{self, LogLevel, LogSink};
-use records::{Records, outcome};
+use crate::recording::Tape;
+use records::{Ended, Records, outcome};
 
 /// Everything that a component can ask of the host.
-#[derive(Debug)]
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum HostCall {
     /// A record for the log.
     Log {
@@ -81,7 +85,8 @@ pub(crate) enum HostCall {
 }
 
 /// The answer to the call of the same name.
-#[derive(Debug)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum HostAnswer {
     Done,
     Open(Result<u32, EndpointError>),
@@ -105,6 +110,16 @@ pub(crate) struct Flood {
     pub(crate) asked: u64,
 }
 
+/// Why a call has no answer: the session ends.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Stop {
+    #[error(transparent)]
+    Flood(#[from] Flood),
+    /// Another call than the one that was recorded.
+    #[error("it asks for something else than was recorded")]
+    Diverged,
+}
+
 /// What a session is for, and so what it may call.
 pub(crate) enum Grant {
     /// The log alone.
@@ -123,10 +138,12 @@ pub(crate) struct HostCalls {
     log: Arc<dyn LogSink>,
     audit: Arc<dyn AuditSink>,
     limits: Arc<Limits>,
+    tape: Tape,
     seq: u64,
     log_records: u64,
     log_bytes: u64,
     reports: u64,
+    count: u64,
     budget: Arc<Budget>,
     endpoints: Vec<Arc<EndpointClient>>,
     by_name: BTreeMap<String, u32>,
@@ -149,6 +166,7 @@ impl HostCalls {
         log: Arc<dyn LogSink>,
         audit: Arc<dyn AuditSink>,
         limits: Arc<Limits>,
+        tape: Tape,
     ) -> Self {
         Self {
             plugin,
@@ -158,10 +176,12 @@ impl HostCalls {
             log,
             audit,
             limits,
+            tape,
             seq: 0,
             log_records: 0,
             log_bytes: 0,
             reports: 0,
+            count: 0,
             budget: Arc::default(),
             endpoints: Vec::new(),
             by_name: BTreeMap::new(),
@@ -171,8 +191,12 @@ impl HostCalls {
     }
 
     /// Decides, does, records.
-    pub(crate) async fn call(&mut self, call: HostCall) -> Result<HostAnswer, Flood> {
+    pub(crate) async fn call(&mut self, call: HostCall) -> Result<HostAnswer, Stop> {
         self.flood(&call)?;
+        if let Some(answer) = self.tape.answer(&call)? {
+            return Ok(answer);
+        }
+        let asked = self.tape.asked(&call);
         let started = Instant::now();
         self.entered = Some(started);
         let mut records = self.audit.enabled().then(|| Records::of(&call, self));
@@ -187,12 +211,15 @@ impl HostCalls {
         if let Some(records) = records {
             self.record(records, refused, &answer, took);
         }
+        self.tape.keep(asked, &answer);
         Ok(answer)
     }
 
     /// Budgets that end the session. Others (requests, bytes of responses) are answers.
     fn flood(&mut self, call: &HostCall) -> Result<(), Flood> {
         let over = |limit, allowed, asked| if asked > allowed { Err(Flood { limit, allowed, asked }) } else { Ok(()) };
+        self.count += 1;
+        over(LimitKind::HostCalls, self.limits.host_calls, self.count)?;
         match call {
             HostCall::Log { message: text, .. } | HostCall::Output { text, .. } => {
                 self.log_records += 1;
@@ -327,7 +354,14 @@ impl HostCalls {
         let environment = self.environment().ok_or_else(|| EndpointError::NotGranted(PURE.to_owned()))?;
         let target =
             environment.endpoints.get(name).cloned().ok_or_else(|| EndpointError::NotGranted(format!("`{name}`")))?;
-        let client = EndpointClient::new(name, target, environment.secrets.clone(), self.budget.clone(), &self.limits)?;
+        let client = EndpointClient::new(
+            name,
+            target,
+            environment.secrets.clone(),
+            self.budget.clone(),
+            &self.limits,
+            (environment.addresses.clone(), environment.resolver.clone()),
+        )?;
         let id = u32::try_from(self.endpoints.len()).unwrap_or(u32::MAX);
         self.endpoints.push(Arc::new(client));
         self.by_name.insert(name.to_owned(), id);
@@ -341,11 +375,21 @@ impl HostCalls {
             .ok_or_else(|| EndpointError::NotGranted("the handle is not one of this session".to_owned()))
     }
 
+    /// The session ended before its time: that is recorded too.
+    pub(crate) fn ended(&mut self, error: &PluginError) {
+        if self.audit.enabled() {
+            self.audit.event(&AuditEvent::of_host(&self.plugin, &self.digest, self.during, "end-session", Some(error)));
+        }
+    }
+
     fn record(&mut self, records: Records, refused: Option<String>, answer: &HostAnswer, took: Duration) {
         let decision = refused.map_or(Decision::Allowed, Decision::Refused);
         let Records { interface, function, items } = records;
+        let secrets = self.environment().map(|e| e.secrets.clone());
+        let hidden = |text: String| secrets.as_ref().map_or(text.clone(), |s| s.redact(&text));
         for (index, item) in items.into_iter().enumerate() {
-            let (decision, result, bytes_in) = outcome(&decision, answer, index);
+            let Ended { decision, result, bytes_in, reply } = outcome(&decision, answer, index);
+            let target = hidden(item.target);
             self.seq += 1;
             self.audit.event(&AuditEvent {
                 seq: self.seq,
@@ -354,13 +398,15 @@ impl HostCalls {
                 during: self.during.to_owned(),
                 interface: interface.to_owned(),
                 function: function.to_owned(),
-                target: item.target,
+                target,
                 decision,
                 result,
                 secrets: item.secrets,
                 bytes_out: item.bytes_out,
                 bytes_in,
                 duration_us: u64::try_from(item.took.unwrap_or(took).as_micros()).unwrap_or(u64::MAX),
+                payload: item.payload,
+                reply,
             });
         }
     }

@@ -125,11 +125,13 @@ impl Output {
     fn push(&self, name: &'static str, bytes: &[u8]) -> StreamResult<()> {
         let mut lines = self.written.lock().unwrap_or_else(PoisonError::into_inner);
         if lines.iter().map(|(_, l)| l.len()).sum::<usize>() + bytes.len() > self.most {
-            return Err(StreamError::Trap(wasmtime::Error::new(crate::host_calls::Flood {
-                limit: crate::limits::LimitKind::LogBytes,
-                allowed: self.most as u64,
-                asked: self.most as u64 + 1,
-            })));
+            return Err(StreamError::Trap(wasmtime::Error::new(crate::host_calls::Stop::Flood(
+                crate::host_calls::Flood {
+                    limit: crate::limits::LimitKind::LogBytes,
+                    allowed: self.most as u64,
+                    asked: self.most as u64 + 1,
+                },
+            ))));
         }
         match lines.last_mut() {
             Some((last, line)) if *last == name => line.extend_from_slice(bytes),

@@ -15,6 +15,7 @@ mod audit;
 mod built_in;
 mod cache;
 mod catalog;
+mod compile;
 mod container_engine;
 mod contract;
 mod endpoint;
@@ -22,6 +23,7 @@ mod engine;
 mod engine_config;
 mod environment;
 mod error;
+mod grants;
 mod host;
 mod host_calls;
 mod inert;
@@ -29,27 +31,38 @@ mod inspect;
 mod limits;
 mod lock;
 mod log_line;
+mod manifest;
 mod native;
 mod plugin;
+mod policy;
+mod recording;
 mod scan;
 mod secrets;
 mod session;
+mod trust;
 
-pub use address::AddressPolicy;
-pub use audit::{AuditEvent, AuditSink, CallResult, Decision, FileAudit, NoAudit};
+pub use audit::{
+    AuditEvent, AuditFault, AuditSink, CallResult, Decision, FileAudit, Line, NoAudit, Record, Summary, Trail, Verified,
+};
+pub use audit::{read as read_audit, verify as verify_audit};
 pub use catalog::{Catalog, Entry, Origin};
+pub use compile::{ARGUMENT as COMPILE_ARGUMENT, Compiler, entry as compiler_entry};
 pub use container_engine::EngineAddress;
 pub use contract::Optional;
-pub use endpoint::{EndpointTarget, Tls};
+pub use endpoint::{EndpointTarget, Resolver, Tls};
 pub use environment::{Environment, Override};
 pub use error::{Failure, PluginError, SecretError};
+pub use grants::{Ask, Consent, GrantRequest, Rules, asks};
 pub use host::{HostOptions, PluginHost};
-pub use inspect::{Import, ImportClass, Inspection};
+pub use inspect::{Import, ImportClass, Inspection, Unusual};
 pub use limits::{LimitKind, Limits};
 pub use lock::{Lock, LockedPlugin};
 pub use log_line::{LogLevel, LogSink, TracingLog};
 pub use plugin::Plugin;
+pub use policy::{AddressPolicy, Policy};
+pub use recording::{Difference, Recorder, Recording, Replayed, replay};
 pub use secrets::{Encoding, SecretStore};
+pub use trust::Signer;
 
 /// The newest version of the contract that this host speaks.
 pub const CONTRACT: &str = "kedge:provider@0.1";

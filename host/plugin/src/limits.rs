@@ -31,6 +31,12 @@ pub struct Limits {
     pub log_bytes: u64,
     /// Results that may be reported.
     pub reports: u64,
+    /// Calls into the host, of every kind.
+    pub host_calls: u64,
+    /// Bytes of one text that the host has to parse: a document, an object, facts.
+    pub text_bytes: u64,
+    /// Levels of nesting in such a text.
+    pub depth: u64,
     /// Time the component itself may compute.
     pub compute_time: Duration,
     /// Time a session with an environment may take, waiting for servers included.
@@ -72,6 +78,9 @@ impl Default for Limits {
             log_records: 1_000,
             log_bytes: 1 << 20,
             reports: 10_000,
+            host_calls: 100_000,
+            text_bytes: 4 << 20,
+            depth: 64,
             compute_time: Duration::from_secs(30),
             session_time: Duration::from_mins(15),
             requests: 10_000,
@@ -115,6 +124,12 @@ pub enum LimitKind {
     LogBytes,
     /// Reported results.
     Reports,
+    /// Calls into the host.
+    HostCalls,
+    /// Bytes of one text that the host parses.
+    TextBytes,
+    /// Levels of nesting in such a text.
+    Depth,
     /// Bytes of the component's file.
     ComponentBytes,
     /// Bytes of one function.
@@ -139,6 +154,9 @@ impl fmt::Display for LimitKind {
             Self::LogRecords => "log records",
             Self::LogBytes => "bytes of log",
             Self::Reports => "reported results",
+            Self::HostCalls => "calls into the host",
+            Self::TextBytes => "bytes in one text",
+            Self::Depth => "levels of nesting in one text",
             Self::ComponentBytes => "bytes of component",
             Self::FunctionBytes => "bytes in one function",
             Self::Functions => "functions",
@@ -146,3 +164,32 @@ impl fmt::Display for LimitKind {
         })
     }
 }
+
+impl LimitKind {
+    /// The name under `[limits]` of a policy file that sets it; none for what is the same for all.
+    pub fn key(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Memory => "memory-bytes",
+            Self::TableElements => "table-elements",
+            Self::Memories => "memories",
+            Self::Tables => "tables",
+            Self::Instances => "instances",
+            Self::Handles => "handles",
+            Self::Copy => "copy-bytes",
+            Self::Stack => return None,
+            Self::LogRecords => "log-records",
+            Self::LogBytes => "log-bytes",
+            Self::Reports => "reports",
+            Self::HostCalls => "host-calls",
+            Self::TextBytes => "text-bytes",
+            Self::Depth => "depth",
+            Self::ComponentBytes => "component-bytes",
+            Self::FunctionBytes => "function-bytes",
+            Self::Functions => "functions",
+            Self::Modules => "modules",
+        })
+    }
+}
+
+/// Bytes of call stack of every component: a part of how its native code is made, so the same for all.
+pub(crate) const STACK_BYTES: usize = 512 << 10;

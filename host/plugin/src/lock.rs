@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::catalog::Origin;
 use crate::error::PluginError;
+use crate::grants::asks;
 use crate::plugin::Plugin;
 
 /// The plugins of a cluster. A TOML file.
@@ -31,17 +32,17 @@ pub struct LockedPlugin {
     pub digest: String,
     /// Where it was: `built-in`, or the file's path.
     pub origin: String,
+    /// The key of the publisher that signed it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signer: Option<String>,
     /// The kinds it claims.
     pub kinds: Vec<String>,
     /// What it imports of the contract.
     #[serde(default)]
     pub imports: Vec<String>,
-    /// The endpoints it declares.
+    /// What it asks for, and was granted.
     #[serde(default)]
-    pub endpoints: Vec<String>,
-    /// The secrets it declares.
-    #[serde(default)]
-    pub secrets: Vec<String>,
+    pub grants: Vec<String>,
 }
 
 impl Default for Lock {
@@ -91,10 +92,10 @@ impl Lock {
                 }
                 Origin::Memory => "memory".to_owned(),
             },
+            signer: plugin.signer().key().map(str::to_owned),
             kinds: description.kinds.iter().map(|k| k.kind.clone()).collect(),
             imports: plugin.contract_imports().to_vec(),
-            endpoints: description.endpoints.iter().map(|e| e.name.clone()).collect(),
-            secrets: description.secrets.iter().map(|s| s.name.clone()).collect(),
+            grants: asks(description, plugin.contract_imports()).into_iter().map(|a| a.what).collect(),
         };
         self.plugins.retain(|p| p.name != locked.name);
         self.plugins.push(locked);

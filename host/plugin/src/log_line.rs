@@ -3,7 +3,8 @@
 use std::fmt::Write;
 
 /// How loud a record is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum LogLevel {
     /// For the plugin's author.
     Debug,
@@ -39,13 +40,24 @@ const LONGEST: usize = 4_000;
 /// Makes a message safe to show: control characters (line ends and escape sequences among them), characters that turn
 /// the direction of writing, and separators become visible escapes.
 pub(crate) fn clean(message: &str) -> String {
+    escaped(message, false)
+}
+
+/// The same for texts that may have several lines: line ends and tabs stay, and nothing is cut.
+pub(crate) fn clean_lines(message: &str) -> String {
+    escaped(message, true)
+}
+
+fn escaped(message: &str, lines: bool) -> String {
     let mut out = String::with_capacity(message.len());
-    for (count, c) in message.trim_end_matches(['\n', '\r']).chars().enumerate() {
-        if count == LONGEST {
+    let message = if lines { message } else { message.trim_end_matches(['\n', '\r']) };
+    for (count, c) in message.chars().enumerate() {
+        if count == LONGEST && !lines {
             out.push_str(" … (cut)");
             break;
         }
         match c {
+            '\n' | '\t' if lines => out.push(c),
             '\n' => out.push_str("\\n"),
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
@@ -72,6 +84,7 @@ mod tests {
     fn nothing_steers_a_terminal() {
         assert_eq!(clean("plain ünïcode ✅\n"), "plain ünïcode ✅");
         assert_eq!(clean("a\nERROR forged\r\x1b[2Jx"), "a\\nERROR forged\\r\\u{1b}[2Jx");
+        assert_eq!(clean_lines("a\nb\r\x1b[2J"), "a\nb\\r\\u{1b}[2J");
         assert_eq!(clean("\u{202e}gnp.exe\u{9b}31m"), "\\u{202e}gnp.exe\\u{9b}31m");
     }
 

@@ -1,5 +1,6 @@
 //! A loaded plugin: each function of the contract, each call in a session of its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,19 +9,23 @@ use kedge_spec::provider::{
     Change, Check, CheckOutcome, CommandAnswer, Compared, Contributions, Description, InfrastructureObjects,
     MachineTemplate, Manifest, NodeContribution, ProviderCommand, ProviderDocument, ProviderInput, Role,
 };
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::sync::mpsc::UnboundedSender;
 
-use crate::audit::AuditSink;
+use crate::audit::{AuditEvent, AuditSink};
 use crate::catalog::Origin;
 use crate::contract::{Answer, CallError, Optional, Prepared, Session};
 use crate::engine::Engine;
-use crate::environment::Environment;
+use crate::environment::{Environment, Override};
 use crate::error::PluginError;
 use crate::host_calls::{Grant, HostCalls};
 use crate::limits::Limits;
 use crate::log_line::LogSink;
+use crate::policy::{Policy, Word};
+use crate::recording::{self, Playback, Tape, Tapes};
+use crate::secrets::SecretStore;
 use crate::session;
+use crate::trust::Signer;
 
 /// What loading a plugin leads to.
 pub(crate) struct Loaded {
@@ -32,6 +37,10 @@ pub(crate) struct Loaded {
     pub(crate) origin: Origin,
     pub(crate) limits: Arc<Limits>,
     pub(crate) log: Arc<dyn LogSink>,
+    /// What its file says that it will say of itself.
+    pub(crate) manifest: Option<Description>,
+    pub(crate) signer: Signer,
+    pub(crate) policy: Arc<Policy>,
 }
 
 /// A plugin that is loaded and has described itself. Cheap to clone.
@@ -40,7 +49,9 @@ pub struct Plugin {
     loaded: Arc<Loaded>,
     name: Arc<str>,
     description: Arc<Description>,
+    word: Word,
     audit: Arc<dyn AuditSink>,
+    tapes: Tapes,
 }
 
 impl std::fmt::Debug for Plugin {
@@ -58,14 +69,21 @@ struct Call {
     pure: bool,
 }
 
-/// Opens a session, does something in it within its time, and closes it.
+/// Opens a session, does something in it within its time, and closes it. `$question` is what a recording keeps of the
+/// arguments.
 macro_rules! call {
-    ($self:expr, $function:expr, $grant:expr, |$session:ident| $work:expr) => {{
-        let mut call = open(&$self.loaded, &$self.name, &$self.audit, $function, $grant).await?;
+    ($self:expr, $function:expr, $grant:expr, $question:expr, |$session:ident| $work:expr) => {
+        call!($self, $function, $grant, $question, recording::value, |$session| $work)
+    };
+    ($self:expr, $function:expr, $grant:expr, $question:expr, $told:expr, |$session:ident| $work:expr) => {{
+        let tape = $self.tapes.session($function, || $question);
+        let mut call = open(&$self.loaded, &$self.name, &$self.audit, $function, $grant, tape.clone()).await?;
         let within = call.within;
         let $session = &mut call.session;
         let answer = tokio::time::timeout(within, $work).await;
-        call.close(answer).await
+        let closed = call.close(answer).await;
+        tape.end(&$self.name, &$self.loaded.digest, closed.as_ref().map($told))?;
+        closed
     }};
 }
 
@@ -75,13 +93,21 @@ async fn open(
     audit: &Arc<dyn AuditSink>,
     function: &'static str,
     grant: Grant,
+    tape: Tape,
 ) -> Result<Call, PluginError> {
     let (pure, within, audit) = match &grant {
         Grant::Pure => (true, loaded.limits.compute_time, audit.clone()),
         Grant::Environment { environment, .. } => (false, loaded.limits.session_time, environment.audit.clone()),
     };
-    let calls =
-        HostCalls::new(name.clone(), loaded.digest.clone(), grant, loaded.log.clone(), audit, loaded.limits.clone());
+    let calls = HostCalls::new(
+        name.clone(),
+        loaded.digest.clone(),
+        grant,
+        loaded.log.clone(),
+        audit.clone(),
+        loaded.limits.clone(),
+        tape,
+    );
     let store = session::store(&loaded.engine.engine, calls, &loaded.limits);
     let timeout = || PluginError::Timeout {
         plugin: name.to_string(),
@@ -96,9 +122,15 @@ async fn open(
         }
         Ok(Err((error, mut store))) => {
             let words = session::drain(store.data_mut()).await;
-            Err(session::explain(&error, store.data(), words))
+            let error = session::explain(&error, store.data(), words);
+            store.data_mut().calls.ended(&error);
+            Err(error)
         }
-        Err(_) => Err(timeout()),
+        Err(_) => {
+            let error = timeout();
+            audit.event(&AuditEvent::of_host(name, &loaded.digest, "start", "end-session", Some(&error)));
+            Err(error)
+        }
     }
 }
 
@@ -108,11 +140,14 @@ impl Call {
         let words = session::drain(state).await;
         let plugin = self.plugin.to_string();
         let function = state.calls.during.to_owned();
-        match answer {
+        let closed = match answer {
             Ok(Ok(answer)) => Ok(answer),
             Ok(Err(CallError::Ended(error))) => Err(session::explain(&error, state, words)),
             Ok(Err(CallError::Failed(failure))) => Err(PluginError::Failed { plugin, function, failure }),
             Ok(Err(CallError::Nonsense(why))) => Err(PluginError::Nonsense { plugin, function, why }),
+            Ok(Err(CallError::Over(limit, allowed, asked))) => {
+                Err(PluginError::LimitExceeded { plugin, function, limit, allowed, asked: Some(asked) })
+            }
             Ok(Err(CallError::Absent(interface))) => Err(PluginError::NotExported { plugin, interface }),
             Err(_) => Err(PluginError::Timeout {
                 plugin,
@@ -120,25 +155,47 @@ impl Call {
                 after: self.within,
                 computing: self.pure,
             }),
+        };
+        match &closed {
+            Err(PluginError::Failed { .. } | PluginError::NotExported { .. }) | Ok(_) => {}
+            Err(error) => self.session.state().calls.ended(error),
         }
+        closed
     }
 }
 
 impl Plugin {
     /// Asks the plugin who it is.
-    pub(crate) async fn describe(name: &str, loaded: Loaded, audit: Arc<dyn AuditSink>) -> Result<Self, PluginError> {
+    pub(crate) async fn describe(
+        name: &str,
+        loaded: Loaded,
+        audit: Arc<dyn AuditSink>,
+        tapes: Tapes,
+    ) -> Result<Self, PluginError> {
         struct Nameless {
             loaded: Arc<Loaded>,
             name: Arc<str>,
             audit: Arc<dyn AuditSink>,
+            tapes: Tapes,
         }
-        let this = Nameless { loaded: Arc::new(loaded), name: name.into(), audit };
-        let description = call!(this, "describe", Grant::Pure, |s| s.describe())?;
+        let this = Nameless { loaded: Arc::new(loaded), name: name.into(), audit, tapes };
+        let description = call!(this, "describe", Grant::Pure, json!({}), |s| s.describe())?;
+        if this.loaded.manifest.as_ref().is_some_and(|said| *said != description) {
+            return Err(PluginError::ContractViolation {
+                plugin: name.to_owned(),
+                why: "it says another thing of itself when it runs than its file does".to_owned(),
+            });
+        }
+        let built_in = this.loaded.origin == Origin::BuiltIn;
+        let Loaded { digest, signer, policy, .. } = &*this.loaded;
+        let word = policy.plugin(&description.name, true, digest, built_in, signer)?;
         Ok(Self {
+            word,
             name: description.name.as_str().into(),
             description: Arc::new(description),
             loaded: this.loaded,
             audit: this.audit,
+            tapes: this.tapes,
         })
     }
 
@@ -147,6 +204,11 @@ impl Plugin {
     pub fn with_audit(mut self, audit: Arc<dyn AuditSink>) -> Self {
         self.audit = audit;
         self
+    }
+
+    /// The same plugin, answered from a recorded session.
+    pub(crate) fn playing(&self, playback: Arc<Playback>) -> Self {
+        Self { tapes: Tapes::Play(playback), ..self.clone() }
     }
 
     /// What it said of itself when it was loaded.
@@ -162,6 +224,30 @@ impl Plugin {
     /// Where it was loaded from.
     pub fn origin(&self) -> &Origin {
         &self.loaded.origin
+    }
+
+    /// Who vouches for it.
+    pub fn signer(&self) -> &Signer {
+        &self.loaded.signer
+    }
+
+    /// What the policy says of it.
+    pub(crate) fn word(&self) -> Word {
+        self.word
+    }
+
+    /// The environment that a spec describes, as far as the policy allows: see [`Environment::for_spec`].
+    ///
+    /// # Errors
+    /// A field of the spec that can't be a server's name.
+    pub fn environment(
+        &self,
+        documents: &[ProviderDocument],
+        secrets: Arc<SecretStore>,
+        overrides: &BTreeMap<String, Override>,
+        audit: Arc<dyn AuditSink>,
+    ) -> Result<Environment, PluginError> {
+        Environment::for_spec(&self.description, documents, secrets, overrides, audit, &self.loaded.policy)
     }
 
     /// The version of the contract it speaks, for example `0.1`.
@@ -181,17 +267,18 @@ impl Plugin {
 
     /// A fresh instance, thrown away again: for measuring.
     pub async fn instantiate(&self) -> Result<(), PluginError> {
-        open(&self.loaded, &self.name, &self.audit, "start", Grant::Pure).await.map(drop)
+        open(&self.loaded, &self.name, &self.audit, "start", Grant::Pure, Tape::default()).await.map(drop)
     }
 
     /// The JSON Schema of a kind.
     pub async fn schema(&self, kind: &str) -> Result<Value, PluginError> {
-        call!(self, "config.schema", Grant::Pure, |s| s.schema(kind))
+        call!(self, "config.schema", Grant::Pure, json!({"kind": kind}), |s| s.schema(kind))
     }
 
     /// A spec for a new cluster, YAML.
     pub async fn generate(&self, name: &str, options: &[(String, String)]) -> Result<String, PluginError> {
-        call!(self, "config.generate", Grant::Pure, |s| s.generate(name, options))
+        call!(self, "config.generate", Grant::Pure, json!({"name": name, "options": options}), |s| s
+            .generate(name, options))
     }
 
     /// The documents with the provider's defaults, in the same order, and what was changed.
@@ -199,37 +286,44 @@ impl Plugin {
         &self,
         documents: &[ProviderDocument],
     ) -> Result<(Vec<ProviderDocument>, Vec<Change>), PluginError> {
-        call!(self, "config.defaults", Grant::Pure, |s| s.defaults(documents))
+        call!(self, "config.defaults", Grant::Pure, json!({"documents": documents}), |s| s.defaults(documents))
     }
 
     /// What there is to say about defaulted documents.
     pub async fn check(&self, documents: &[ProviderDocument]) -> Result<Vec<Finding>, PluginError> {
-        call!(self, "config.check", Grant::Pure, |s| s.check(documents))
+        call!(self, "config.check", Grant::Pure, json!({"documents": documents}), |s| s.check(documents))
     }
 
     /// Machine templates.
     pub async fn templates(&self, input: &ProviderInput) -> Result<Vec<MachineTemplate>, PluginError> {
-        call!(self, "machines.templates", Grant::Pure, |s| s.templates(input))
+        call!(self, "machines.templates", Grant::Pure, json!({"input": input}), |s| s.templates(input))
     }
 
     /// What nodes of a role need.
     pub async fn node(&self, input: &ProviderInput, role: &Role) -> Result<NodeContribution, PluginError> {
-        call!(self, "machines.node", Grant::Pure, |s| s.node(input, role))
+        call!(self, "machines.node", Grant::Pure, json!({"input": input, "role": role}), |s| s.node(input, role))
     }
 
     /// The infrastructure objects.
     pub async fn infrastructure(&self, input: &ProviderInput) -> Result<InfrastructureObjects, PluginError> {
-        call!(self, "manifests.infrastructure", Grant::Pure, |s| s.infrastructure(input))
+        call!(self, "manifests.infrastructure", Grant::Pure, json!({"input": input}), |s| s.infrastructure(input))
     }
 
     /// Cloud provider, storage class and the like.
     pub async fn addons(&self, input: &ProviderInput) -> Result<Vec<Manifest>, PluginError> {
-        call!(self, "manifests.addons", Grant::Pure, |s| s.addons(input))
+        call!(self, "manifests.addons", Grant::Pure, json!({"input": input}), |s| s.addons(input))
     }
 
     /// All that goes into the manifests, in one session.
     pub async fn contributions(&self, input: &ProviderInput, roles: &[Role]) -> Result<Contributions, PluginError> {
-        call!(self, "machines.templates", Grant::Pure, |s| s.contributions(input, roles))
+        call!(
+            self,
+            "contributions",
+            Grant::Pure,
+            json!({"input": input, "roles": roles}),
+            recording::contributions,
+            |s| s.contributions(input, roles)
+        )
     }
 
     /// Whether it can check the environment.
@@ -244,7 +338,7 @@ impl Plugin {
         environment: &Environment,
     ) -> Result<Vec<Check>, PluginError> {
         let grant = Grant::Environment { environment: environment.clone(), outcomes: None };
-        call!(self, "preflight.plan", grant, |s| s.preflight_plan(input))
+        call!(self, "preflight.plan", grant, json!({"input": input}), |s| s.preflight_plan(input))
     }
 
     /// Runs the checks but those in `skip`; each result goes to `outcomes` as it is known. Returns what rendering needs to
@@ -257,7 +351,7 @@ impl Plugin {
         outcomes: UnboundedSender<CheckOutcome>,
     ) -> Result<Value, PluginError> {
         let grant = Grant::Environment { environment: environment.clone(), outcomes: Some(outcomes) };
-        call!(self, "preflight.run", grant, |s| s.preflight_run(input, skip))
+        call!(self, "preflight.run", grant, json!({"input": input, "skip": skip}), |s| s.preflight_run(input, skip))
     }
 
     /// Whether it can say what a change means.
@@ -271,7 +365,7 @@ impl Plugin {
         old: &[ProviderDocument],
         new: &[ProviderDocument],
     ) -> Result<Vec<Compared>, PluginError> {
-        call!(self, "upgrade.compare", Grant::Pure, |s| s.compare(old, new))
+        call!(self, "upgrade.compare", Grant::Pure, json!({"old": old, "new": new}), |s| s.compare(old, new))
     }
 
     /// Its own commands; none if it has none.
@@ -279,7 +373,7 @@ impl Plugin {
         if !self.optional().commands {
             return Ok(Vec::new());
         }
-        call!(self, "commands.list", Grant::Pure, |s| s.commands())
+        call!(self, "commands.list", Grant::Pure, json!({}), |s| s.commands())
     }
 
     /// Runs one of them.
@@ -291,7 +385,8 @@ impl Plugin {
         environment: &Environment,
     ) -> Result<CommandAnswer, PluginError> {
         let grant = Grant::Environment { environment: environment.clone(), outcomes: None };
-        call!(self, "commands.run", grant, |s| s.run_command(command, arguments, documents))
+        let question = || json!({"command": command, "arguments": arguments, "documents": documents});
+        call!(self, "commands.run", grant, question(), |s| s.run_command(command, arguments, documents))
     }
 
     /// Whether it has hooks.
@@ -304,7 +399,7 @@ impl Plugin {
         if !self.has_lifecycle() {
             return Ok(Vec::new());
         }
-        call!(self, "lifecycle.steps", Grant::Pure, |s| s.lifecycle_steps())
+        call!(self, "lifecycle.steps", Grant::Pure, json!({}), |s| s.lifecycle_steps())
     }
 
     /// The hook before a step.
@@ -315,7 +410,8 @@ impl Plugin {
         environment: &Environment,
     ) -> Result<(), PluginError> {
         let grant = Grant::Environment { environment: environment.clone(), outcomes: None };
-        call!(self, "lifecycle.before", grant, |s| s.lifecycle_before(step, input))
+        call!(self, "lifecycle.before", grant, json!({"step": step, "input": input}), |s| s
+            .lifecycle_before(step, input))
     }
 
     /// The hook after a step.
@@ -326,6 +422,6 @@ impl Plugin {
         environment: &Environment,
     ) -> Result<(), PluginError> {
         let grant = Grant::Environment { environment: environment.clone(), outcomes: None };
-        call!(self, "lifecycle.after", grant, |s| s.lifecycle_after(step, input))
+        call!(self, "lifecycle.after", grant, json!({"step": step, "input": input}), |s| s.lifecycle_after(step, input))
     }
 }

@@ -9,6 +9,7 @@ use crate::contract::{self, Contract, PACKAGE};
 use crate::error::PluginError;
 use crate::inert;
 use crate::limits::{LimitKind, Limits};
+use crate::manifest;
 
 /// A component's outside and its sizes.
 #[derive(Debug, Default, Clone)]
@@ -21,8 +22,18 @@ pub(crate) struct Scan {
     pub(crate) modules: u64,
     /// Pages of 64 KiB that its memories start with.
     pub(crate) initial_pages: u64,
+    /// The most pages that its memories may grow to; none if one of them has no bound of its own.
+    pub(crate) most_pages: Option<u64>,
+    /// Components inside this one.
+    pub(crate) components: u64,
+    /// Core modules with a start function.
+    pub(crate) starts: u64,
+    /// Sections that the engine passes over: name and bytes.
+    pub(crate) custom: Vec<(String, u64)>,
     /// `language Rust`, `processed-by rustc 1.95.0`.
     pub(crate) producers: BTreeSet<String>,
+    /// What it says of itself in a section, if it has one.
+    pub(crate) manifest: Option<String>,
 }
 
 /// Reads a component. Costs milliseconds for megabytes.
@@ -39,7 +50,7 @@ pub(crate) fn scan(plugin: &str, bytes: &[u8], limits: &Limits) -> Result<Scan, 
     }
     let not = |why: String| PluginError::NotAComponent { plugin: plugin.to_owned(), why };
     kind(bytes).map_err(not)?;
-    let mut scan = Scan::default();
+    let mut scan = Scan { most_pages: Some(0), manifest: manifest::section(bytes), ..Scan::default() };
     // The outermost component is at depth 1 once its header was read.
     let mut depth = 0_u32;
     for payload in Parser::new(0).parse_all(bytes) {
@@ -49,6 +60,8 @@ pub(crate) fn scan(plugin: &str, bytes: &[u8], limits: &Limits) -> Result<Scan, 
             Payload::Version { .. } => depth += 1,
             Payload::End(_) => depth = depth.saturating_sub(1),
             Payload::ModuleSection { .. } => scan.modules += 1,
+            Payload::ComponentSection { .. } => scan.components += 1,
+            Payload::StartSection { .. } => scan.starts += 1,
             Payload::ComponentImportSection(section) if depth == 1 => {
                 for import in section {
                     scan.imports.push(import.map_err(damaged)?.name.name.to_owned());
@@ -61,14 +74,20 @@ pub(crate) fn scan(plugin: &str, bytes: &[u8], limits: &Limits) -> Result<Scan, 
             }
             Payload::MemorySection(section) => {
                 for memory in section {
-                    scan.initial_pages = scan.initial_pages.saturating_add(memory.map_err(damaged)?.initial);
+                    let memory = memory.map_err(damaged)?;
+                    scan.initial_pages = scan.initial_pages.saturating_add(memory.initial);
+                    scan.most_pages = scan.most_pages.zip(memory.maximum).map(|(all, one)| all.saturating_add(one));
                 }
             }
             Payload::CodeSectionEntry(body) => {
                 scan.functions += 1;
                 scan.largest_function = scan.largest_function.max(body.range().end.saturating_sub(body.range().start));
             }
-            Payload::CustomSection(section) if section.name() == "producers" => {
+            Payload::CustomSection(section) => {
+                scan.custom.push((section.name().to_owned(), section.data().len() as u64));
+                if section.name() != "producers" {
+                    continue;
+                }
                 // Decoration: one that can't be read says nothing.
                 if let Ok(reader) =
                     ProducersSectionReader::new(wasmparser::BinaryReader::new(section.data(), section.data_offset()))

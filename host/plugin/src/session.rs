@@ -8,9 +8,9 @@ use wasmtime::{Engine, ResourceLimiter, Store, Trap, UpdateDeadline};
 use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
 
 use crate::error::PluginError;
-use crate::host_calls::{Flood, HostCall, HostCalls};
+use crate::host_calls::{HostCall, HostCalls, Stop};
 use crate::inert::{self, Output};
-use crate::limits::{LimitKind, Limits};
+use crate::limits::{LimitKind, Limits, STACK_BYTES};
 use crate::log_line;
 
 /// What a store holds.
@@ -94,7 +94,7 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &State, last_words: Option
         allowed,
         asked,
     };
-    if let Some(flood) = error.downcast_ref::<Flood>() {
+    if let Some(Stop::Flood(flood)) = error.downcast_ref::<Stop>() {
         return over(flood.limit, flood.allowed, Some(flood.asked));
     }
     if let Some(TimeUp(after)) = error.downcast_ref() {
@@ -110,7 +110,7 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &State, last_words: Option
     }
     let trap = error.downcast_ref::<Trap>();
     if trap == Some(&Trap::StackOverflow) {
-        return over(LimitKind::Stack, 512 << 10, None);
+        return over(LimitKind::Stack, STACK_BYTES as u64, None);
     }
     let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
     let text = chain.join(": ");

@@ -34,6 +34,10 @@ async fn every_built_in_loads_and_answers() {
         assert!(text.contains("some-name") && text.contains(&kind));
         assert_eq!(plugin.generate("some-name", &options).await.unwrap(), text, "pure functions repeat themselves");
         plugin.instantiate().await.unwrap();
+        // What its file says is what it says, and nothing of it would stand in red.
+        let inspection = host.inspect(entry).unwrap();
+        assert_eq!(inspection.description.as_ref(), Some(description));
+        assert_eq!((inspection.unusual, inspection.refused), (vec![], None), "{}", entry.name);
     }
 }
 

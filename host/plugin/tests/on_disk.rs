@@ -14,8 +14,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kedge_plugin::{
-    AuditEvent, AuditSink, CallResult, Catalog, Decision, Entry, FileAudit, HostOptions, Lock, Origin, PluginError,
-    PluginHost,
+    AuditEvent, AuditFault, AuditSink, CallResult, Catalog, Consent, Decision, Entry, FileAudit, HostOptions, Lock,
+    Origin, PluginError, PluginHost, Policy, Record, Recorder, Recording, Rules, Trail, read_audit, replay,
+    verify_audit,
 };
 use support::{Parts, ok_text, provider};
 
@@ -117,9 +118,14 @@ async fn a_locked_plugin_must_not_change() {
     let read = Lock::read(&lock_file).unwrap().unwrap();
     assert_eq!(read, lock);
     assert_eq!(read.plugins.len(), 1);
+    assert_eq!(read.plugins[0].name, "lab");
     assert_eq!(
-        (read.plugins[0].name.as_str(), read.plugins[0].endpoints.as_slice()),
-        ("lab", ["lab".to_owned()].as_slice())
+        read.plugins[0].grants,
+        [
+            "endpoint lab: the server in `spec.server` of LabDatacenter, port 443 unless it names one",
+            "secret password: LAB_PASSWORD, into requests to lab and Secret objects, never seen",
+            "container engine: its version, facts and networks, read only",
+        ]
     );
     assert_eq!(read.plugins[0].digest, format!("sha256:{}", plugin.digest()));
 
@@ -139,39 +145,283 @@ async fn a_locked_plugin_must_not_change() {
     assert!(matches!(Catalog::new().with_lock(&lock_file), Err(PluginError::Lock { .. })));
 }
 
-#[test]
-fn the_audit_file_is_json_lines_for_its_owner() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("audit.jsonl");
-    let event = AuditEvent {
+fn event(target: &str) -> AuditEvent {
+    AuditEvent {
         seq: 1,
         plugin: "lab".into(),
         digest: "00".into(),
         during: "preflight.run".into(),
         interface: "endpoints".into(),
         function: "send".into(),
-        target: "lab GET /".into(),
+        target: target.into(),
         decision: Decision::Allowed,
         result: CallResult::Status(200),
         secrets: vec!["password".into()],
         bytes_out: 3,
         bytes_in: 4,
         duration_us: 5,
-    };
-    let fixed = || jiff::Timestamp::from_second(1_767_225_600).unwrap();
-    for _ in 0..2 {
-        let audit: Arc<dyn AuditSink> = Arc::new(FileAudit::with_clock(&path, fixed).unwrap());
-        audit.event(&event);
+        payload: None,
+        reply: None,
     }
+}
+
+/// Two runs with two calls each.
+fn audited(path: &Path) {
+    let fixed = || jiff::Timestamp::from_second(1_767_225_600).unwrap();
+    for run in 0..2 {
+        let audit: Arc<dyn AuditSink> = Arc::new(FileAudit::with_clock(path, fixed).unwrap());
+        audit.event(&event(&format!("lab GET /{run}")));
+        audit.event(&event("lab GET /x"));
+    }
+}
+
+#[test]
+fn the_audit_file_is_a_chain_of_json_lines_for_its_owner() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    audited(&path);
     let text = fs::read_to_string(&path).unwrap();
     let lines: Vec<&str> = text.lines().collect();
-    assert_eq!(lines.len(), 2);
+    assert_eq!(lines.len(), 8);
     assert_eq!(
         lines[0],
-        r#"{"time":"2026-01-01T00:00:00Z","seq":1,"plugin":"lab","digest":"00","during":"preflight.run","interface":"endpoints","function":"send","target":"lab GET /","decision":"allowed","result":{"status":200},"secrets":["password"],"bytesOut":3,"bytesIn":4,"durationUs":5}"#
+        format!(r#"{{"n":1,"prev":"{}","time":"2026-01-01T00:00:00Z","begin":"0.1.0"}}"#, "0".repeat(64))
     );
-    assert_eq!(serde_json::from_str::<AuditEvent>(lines[1]).unwrap(), event);
+    assert!(lines[1].starts_with(r#"{"n":2,"prev":""#), "{}", lines[1]);
+    assert!(
+        lines[1].ends_with(
+            r#""call":{"seq":1,"plugin":"lab","digest":"00","during":"preflight.run","interface":"endpoints","function":"send","target":"lab GET /0","decision":"allowed","result":{"status":200},"secrets":["password"],"bytesOut":3,"bytesIn":4,"durationUs":5}}"#
+        ),
+        "{}",
+        lines[1]
+    );
+    let mut calls = Vec::new();
+    let verified = read_audit(&path, |line| {
+        if let Record::Call(event) = line.record {
+            calls.push(event.target);
+        }
+    })
+    .unwrap();
+    assert_eq!(calls, ["lab GET /0", "lab GET /x", "lab GET /1", "lab GET /x"]);
+    assert_eq!((verified.lines, verified.runs, verified.unended, verified.summary.calls), (8, 2, 0, 4));
     #[cfg(unix)]
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&path).unwrap().permissions()) & 0o777, 0o600);
     assert!(matches!(FileAudit::open("/nonexistent/audit"), Err(PluginError::Audit { .. })));
+}
+
+#[test]
+fn whatever_is_done_to_an_audit_file_by_hand_shows() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    audited(&path);
+    let text = fs::read_to_string(&path).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    let whole = verify_audit(&path).unwrap();
+    let with = |lines: &[&str]| {
+        fs::write(&path, lines.iter().map(|l| format!("{l}\n")).collect::<String>()).unwrap();
+        verify_audit(&path)
+    };
+    let at = |result: Result<kedge_plugin::Verified, AuditFault>| match result.unwrap_err() {
+        AuditFault::Broken { line, .. } | AuditFault::NotARecord { line, .. } => line,
+        other => panic!("{other}"),
+    };
+    for index in 0..lines.len() - 1 {
+        let changed = lines[index].replace("2026-01-01", "2026-01-02");
+        let mut forged = lines.clone();
+        forged[index] = &changed;
+        assert_eq!(at(with(&forged)), index as u64 + 2, "line {} changed", index + 1);
+        let mut shorter = lines.clone();
+        shorter.remove(index);
+        assert_eq!(at(with(&shorter)), index as u64 + 1, "line {} left out", index + 1);
+        let mut swapped = lines.clone();
+        swapped.swap(index, index + 1);
+        assert_eq!(at(with(&swapped)), index as u64 + 1, "lines {} and the next swapped", index + 1);
+    }
+    let mut more = lines.clone();
+    more.insert(3, lines[2]);
+    assert_eq!(at(with(&more)), 4, "a line twice");
+    // What is cut off the end leaves a run without an end, or another head.
+    let cut = with(&lines[..7]).unwrap();
+    assert_eq!(cut.unended, 1);
+    assert_ne!(with(&lines[..4]).unwrap().head, whole.head);
+    // A line that was cut in the middle, and something else altogether.
+    fs::write(&path, &text[..text.len() - 20]).unwrap();
+    assert!(matches!(verify_audit(&path), Err(AuditFault::NotARecord { line: 8, .. })));
+    assert!(matches!(FileAudit::open(&path), Err(PluginError::Audit { .. })), "nothing is put behind half a line");
+    fs::write(&path, "hello\n").unwrap();
+    assert_eq!(at(verify_audit(&path)), 1);
+}
+
+#[test]
+fn a_trail_keeps_what_happened_before_there_was_a_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let (first, second) = (folder.path().join("a"), folder.path().join("b"));
+    let trail = Trail::default();
+    trail.event(&event("before"));
+    trail.write_to(&first).unwrap();
+    trail.event(&event("after"));
+    trail.write_to(&second).unwrap();
+    trail.write_to(&first).unwrap();
+    assert_eq!(trail.summary().calls, 2);
+    drop(trail);
+    for path in [first, second] {
+        let verified = verify_audit(&path).unwrap();
+        assert_eq!((verified.lines, verified.runs, verified.unended, verified.summary.calls), (4, 1, 0, 2));
+    }
+}
+
+/// What a site's policy, a person and a lock say together.
+#[tokio::test]
+async fn a_plugin_from_outside_is_asked_about_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lab.wasm");
+    fs::write(&file, provider(&Parts::default())).unwrap();
+    let grants = folder.path().join("config/grants.toml");
+    let host = cached(&folder.path().join("cache"));
+    let plugin = host.load(&Entry::file(&file)).await.unwrap();
+    let asked = Arc::new(std::sync::Mutex::new(Vec::new()));
+    let rules = |answer: bool| {
+        let asked = asked.clone();
+        Rules {
+            consent: Consent::Ask(Arc::new(move |request| {
+                asked.lock().unwrap().push((request.known, request.asks.len(), request.new.len()));
+                answer
+            })),
+            grants: Some(grants.clone()),
+            ..Rules::default()
+        }
+    };
+    let error = rules(false).admit(&plugin, None).unwrap_err();
+    assert!(matches!(&error, PluginError::NotGranted { known: false, asks, .. } if asks.len() == 3), "{error:?}");
+    assert!(error.remedy().contains("--yes"));
+    rules(true).admit(&plugin, None).unwrap();
+    // Kept: nobody is asked again, and a later run with nobody there goes on too.
+    rules(false).admit(&plugin, None).unwrap();
+    assert_eq!(*asked.lock().unwrap(), [(false, 3, 3), (false, 3, 3)]);
+    // Another file of nobody's signature is another plugin.
+    fs::write(&file, provider(&Parts { fields: "(func)".into(), ..Parts::default() })).unwrap();
+    let other = host.load(&Entry::file(&file)).await.unwrap();
+    assert!(matches!(rules(false).admit(&other, None), Err(PluginError::NotGranted { known: true, .. })));
+    // A built-in goes the same way, and is granted by being there.
+    let catalog = Catalog::new().with_built_ins();
+    let built_in = host.load(catalog.list()[0]).await.unwrap();
+    Rules::default().admit(&built_in, None).unwrap();
+    // Unless the policy does not want it.
+    let path = folder.path().join("policy.toml");
+    fs::write(&path, format!("version = 1\n[plugins]\nallow = ['sha256:{}']\n", other.digest())).unwrap();
+    let policy = Arc::new(Policy::read(&[path]).unwrap());
+    let strict = PluginHost::new(HostOptions { policy, ..HostOptions::default() }).unwrap();
+    let error = strict.load(catalog.list()[0]).await.unwrap_err();
+    assert!(matches!(error, PluginError::Forbidden { .. }), "{error:?}");
+    let allowed = strict.load(&Entry::file(&file)).await.unwrap();
+    Rules::default().admit(&allowed, None).unwrap();
+}
+
+#[tokio::test]
+async fn a_signature_is_verified_by_the_keys_of_the_policy() {
+    use base64::Engine as _;
+    use ring::signature::Ed25519KeyPair;
+
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lab.wasm");
+    let bytes = provider(&Parts::default());
+    fs::write(&file, &bytes).unwrap();
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ED25519).unwrap();
+    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(&key.serialize_der()).unwrap();
+    fs::write(folder.path().join("acme.pem"), key.public_key_pem()).unwrap();
+    let policy = folder.path().join("policy.toml");
+    fs::write(
+        &policy,
+        "version = 1\n[plugins]\nrequire-signature = true\npublishers = [{ name = 'acme', key = 'acme.pem' }]\n",
+    )
+    .unwrap();
+    let policy = Arc::new(Policy::read(&[policy]).unwrap());
+    let host = PluginHost::new(HostOptions { policy, ..HostOptions::default() }).unwrap();
+    let signature = folder.path().join("lab.wasm.sig");
+    let sign = |what: &[u8]| {
+        let text = base64::engine::general_purpose::STANDARD.encode(pair.sign(what).as_ref());
+        fs::write(&signature, format!("{text}\n")).unwrap();
+    };
+    let error = host.load(&Entry::file(&file)).await.unwrap_err();
+    assert!(matches!(&error, PluginError::Forbidden { why, .. } if why.contains("not signed")), "{error:?}");
+    sign(b"something else");
+    let error = host.load(&Entry::file(&file)).await.unwrap_err();
+    assert!(matches!(&error, PluginError::Forbidden { why, .. } if why.contains("not a publisher's")), "{error:?}");
+    fs::write(&signature, "not base64!").unwrap();
+    assert!(matches!(host.load(&Entry::file(&file)).await, Err(PluginError::Signature { .. })));
+    sign(&bytes);
+    let plugin = host.load(&Entry::file(&file)).await.unwrap();
+    assert_eq!(plugin.signer().publisher(), Some("acme"));
+    Rules::default().admit(&plugin, None).unwrap();
+    assert!(host.inspect(&Entry::file(&file)).unwrap().signer.starts_with("acme (sha256:"));
+    // Another file of the same publisher needs no new yes.
+    let mut lock = Lock::default();
+    lock.add(&plugin);
+    assert!(lock.plugins[0].signer.as_ref().is_some_and(|s| s.starts_with("sha256:")));
+}
+
+#[tokio::test]
+async fn a_recording_is_asked_again_and_shows_the_first_difference() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("session.jsonl");
+    let recorder = Arc::new(Recorder::create(&path).unwrap());
+    assert!(matches!(Recorder::create(&path), Err(PluginError::Recording { .. })), "nothing is written over");
+    let options = HostOptions { recorder: Some(recorder), ..HostOptions::default() };
+    let host = PluginHost::new(options).unwrap();
+    let opening = |name: &str| Parts {
+        run: Some(format!(
+            "(call $open (i32.const 512) (i32.const 3) (i32.const 64)) (drop (call $available (i32.const 520) (i32.const 8))) {}",
+            ok_text(600, 2)
+        )),
+        fields: format!(
+            "(data (i32.const 512) \"{name}\") (data (i32.const 520) \"password\") (data (i32.const 600) \"{{}}\")"
+        ),
+        ..Parts::default()
+    };
+    let plugin = host.load_bytes("x", &provider(&opening("lab"))).await.unwrap();
+    plugin.schema("LabDatacenter").await.unwrap();
+    let input = kedge_spec::provider::ProviderInput {
+        cluster_name: "c".into(),
+        namespace: "n".into(),
+        documents: vec![],
+        release: serde_json::json!({}),
+        facts: serde_json::json!({}),
+        features: vec![],
+    };
+    let (outcomes, _nobody) = tokio::sync::mpsc::unbounded_channel();
+    plugin.preflight_run(&input, &[], &kedge_plugin::Environment::nothing(), outcomes).await.unwrap();
+
+    let recording = Recording::read(&path).unwrap();
+    assert_eq!(recording.plugins(), [("lab", plugin.digest())]);
+    let offline = cached(&folder.path().join("cache"));
+    let same = offline.load_bytes("x", &provider(&opening("lab"))).await.unwrap();
+    let replayed = replay(&same, &recording).await.unwrap();
+    assert_eq!((replayed.same, replayed.calls, replayed.difference), (3, 2, None));
+
+    let other = offline.load_bytes("x", &provider(&opening("bal"))).await.unwrap();
+    let difference = replay(&other, &recording).await.unwrap().difference.unwrap();
+    assert_eq!((difference.function.as_str(), difference.place.as_str()), ("preflight.run", "call 1"));
+    assert_eq!(difference.recorded, Some(serde_json::json!({"open": {"name": "lab"}})));
+    assert_eq!(difference.now, Some(serde_json::json!({"open": {"name": "bal"}})));
+
+    let quiet =
+        Parts { run: Some(ok_text(600, 2)), fields: "(data (i32.const 600) \"{}\")".into(), ..Parts::default() };
+    let quiet = offline.load_bytes("x", &provider(&quiet)).await.unwrap();
+    let difference = replay(&quiet, &recording).await.unwrap().difference.unwrap();
+    assert_eq!((difference.place.as_str(), difference.now), ("call 1", None));
+
+    let schema = Parts {
+        schema: Some(ok_text(700, 8)),
+        fields: "(data (i32.const 700) \"{\\22a\\22: 1}\")".into(),
+        ..Parts::default()
+    };
+    let schema = offline.load_bytes("x", &provider(&schema)).await.unwrap();
+    let difference = replay(&schema, &recording).await.unwrap().difference.unwrap();
+    assert_eq!((difference.place.as_str(), difference.now), ("the answer", Some(serde_json::json!({"a": 1}))));
+
+    for (text, wanted) in [("", "empty"), ("{}", "line 1"), ("{\"kedgeRecording\":2,\"kedge\":\"x\"}\n", "version 2")] {
+        fs::write(&path, text).unwrap();
+        let error = Recording::read(&path).unwrap_err();
+        assert!(error.to_string().contains(wanted), "{wanted}: {error}");
+    }
 }

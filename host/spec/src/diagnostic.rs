@@ -8,6 +8,9 @@ use miette::{Diagnostic as _, LabeledSpan, NamedSource, SourceCode};
 use crate::finding::{Finding, Severity};
 use crate::source::{Source, Span};
 
+/// How many bytes a line may have to be shown. A longer one is no help, and takes its time.
+const SHOWN_LINE: usize = 4096;
+
 /// A finding with its place in the file.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
@@ -28,6 +31,8 @@ pub struct Diagnostic {
     /// Another place that belongs to it, with what it is.
     pub related: Option<(Span, String)>,
     source: Arc<NamedSource<Arc<str>>>,
+    /// Whether the text around the place is short enough to be shown.
+    shown: bool,
 }
 
 impl Diagnostic {
@@ -55,6 +60,7 @@ impl Diagnostic {
             span,
             related: None,
             source: Arc::clone(shared),
+            shown: span.is_some_and(|place| line_length(&source.text, place.start) <= SHOWN_LINE),
         }
     }
 
@@ -82,14 +88,27 @@ impl Diagnostic {
     }
 }
 
+/// The bytes of the line that a place is in.
+fn line_length(text: &str, place: usize) -> usize {
+    let bytes = text.as_bytes();
+    let (before, after) = bytes.split_at(place.min(bytes.len()));
+    let start = before.iter().rev().position(|b| *b == b'\n').unwrap_or(before.len());
+    let end = after.iter().position(|b| *b == b'\n').unwrap_or(after.len());
+    start + end
+}
+
 pub(crate) fn shared_source(source: &Source) -> Arc<NamedSource<Arc<str>>> {
     Arc::new(NamedSource::new(&source.name, Arc::clone(&source.text)).with_language("YAML"))
 }
 
-/// The message alone: place, code and remedy are shown by the reporter.
+/// The message: place, code and remedy are shown by the reporter. A place whose text is not shown is said here.
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.finding.message)
+        f.write_str(&self.finding.message)?;
+        if self.span.is_some() && !self.shown {
+            write!(f, " ({}:{}:{})", self.file, self.line, self.column)?;
+        }
+        Ok(())
     }
 }
 
@@ -117,11 +136,11 @@ impl miette::Diagnostic for Diagnostic {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.span.map(|_| self.source.as_ref() as &dyn SourceCode)
+        self.shown.then(|| self.source.as_ref() as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
-        let span = self.span?;
+        let span = self.span.filter(|_| self.shown)?;
         let text = if self.finding.path.is_empty() { "here".to_owned() } else { self.finding.path.clone() };
         let first = LabeledSpan::new_primary_with_span(Some(text), (span.start, span.len()));
         let second = self.related.as_ref().map(|(at, label)| LabeledSpan::new(Some(label.clone()), at.start, at.len()));

@@ -26,9 +26,15 @@ pub(crate) fn findings(spec: &DefaultedSpec) -> Vec<Finding> {
 }
 
 fn refused(document: &Document, at: &str) -> Finding {
-    Finding::error("not-supported-yet", format!("`{at}` is not supported by this version yet"))
-        .at(&document.reference(), at)
-        .remedy("remove it, if the cluster can do without")
+    let (message, remedy) = match at {
+        // Their controller wants a registry that asks for credentials of AWS, and none of that can be tried out here.
+        _ if at.starts_with("spec.packages.") => (
+            format!("`{at}` is not supported yet: this version installs no curated packages"),
+            "remove it; the packages' own chart can be installed on the finished cluster",
+        ),
+        _ => (format!("`{at}` is not supported by this version yet"), "remove it, if the cluster can do without"),
+    };
+    Finding::error("not-supported-yet", message).at(&document.reference(), at).remedy(remedy)
 }
 
 /// Calls with the path of every value that is set. What says the same as its absence counts as not set.

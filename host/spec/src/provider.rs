@@ -451,7 +451,8 @@ pub struct Compared {
 }
 
 /// What pure functions and preflight get. See `input` in `wit/types.wit`.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct ProviderInput {
     /// The cluster's name.
     pub cluster_name: String,

@@ -41,7 +41,7 @@ pub fn of_file(kinds: &BTreeMap<String, Value>) -> Value {
         rebased(&mut schema, kind);
         definitions.insert(kind.clone(), schema);
         choices.push(json!({
-            "if": { "properties": { "kind": { "const": kind } }, "required": ["kind"] },
+            "if": { "type": "object", "properties": { "kind": { "const": kind } }, "required": ["kind"] },
             "then": { "$ref": format!("#/$defs/{kind}") }
         }));
     }
@@ -49,7 +49,8 @@ pub fn of_file(kinds: &BTreeMap<String, Value>) -> Value {
     json!({
         "$schema": DIALECT,
         "title": "EKS Anywhere cluster spec",
-        "type": "object",
+        // A document between two markers may be empty.
+        "type": ["object", "null"],
         "required": ["apiVersion", "kind"],
         "properties": {
             "apiVersion": { "type": "string", "default": format!("{}/v1alpha1", crate::cluster::GROUP) },

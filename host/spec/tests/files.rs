@@ -205,6 +205,14 @@ fn diagnostics_render_with_source_code_and_help() {
 }
 
 #[test]
+fn a_line_that_is_too_long_to_show_is_named() {
+    let rejected = rejected(&format!("a: 1\nb: [{}", "[".repeat(100_000)));
+    let mut out = String::new();
+    miette::GraphicalReportHandler::new().render_report(&mut out, &rejected.diagnostics[0]).unwrap();
+    assert!(out.len() < 1_000 && out.contains("x.yaml:2:"), "{out}");
+}
+
+#[test]
 fn an_oidc_provider_is_checked_and_typed() {
     let text = |spec: &str| {
         let cluster =

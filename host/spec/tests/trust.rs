@@ -169,17 +169,3 @@ fn versions_of_release_program_and_spec_are_compared() {
     assert_eq!(said("kind", "kind", Some("v0.25.3")), [(Severity::Warning, "release-skew".into())]);
     assert_eq!(said("kind", "kind", Some("v0.26.0")), []);
 }
-
-#[test]
-fn the_old_reference_to_bundles_decides_nothing() {
-    let signers = Signers::published().unwrap();
-    let with_ref = |name: &str| {
-        let field =
-            format!("  bundlesRef: {{apiVersion: a/v1, name: {name}, namespace: eksa-system}}\n  datacenterRef:");
-        defaulted(&with("  datacenterRef:", &field), &acme()).unwrap()
-    };
-    let release = release(BUNDLES, EKSD);
-    assert_eq!(codes(&release.check(&with_ref("bundles-100"), &terms(&signers, EARLY))), []);
-    let found = release.check(&with_ref("bundles-7"), &terms(&signers, EARLY));
-    assert_eq!(codes(&found), [(Severity::Warning, "bundles-ref")]);
-}

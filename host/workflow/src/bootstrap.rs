@@ -102,17 +102,14 @@ fn report(prepared: &Prepared, options: &Options, check: Check) -> CheckReport {
         title: check.title.to_owned(),
         object: String::new(),
         outcome: mark,
-        object: String::new(),
         expected: String::new(),
         found: String::new(),
-        remedy: findings.iter().map(|f| f.remedy.as_str()).collect::<Vec<_>>().join("; "),
-        duration_ms: 0,
-        quiet: true,
         skipped: skipped.then(|| "you asked for it to be left out".to_owned()),
         remedy: crate::preflight::remedy(&findings),
         // The driver makes all its checks at once.
         duration_ms: 0,
-        quiet: false,
+        // The workflow document has no line for them.
+        quiet: true,
         findings: prepared.spec.diagnose(&findings).iter().map(FindingReport::from).collect(),
     }
 }

@@ -134,6 +134,7 @@ pub enum WorkflowError {
         /// What it does.
         title: String,
         /// Why.
+        #[source]
         failure: Box<Failure>,
         /// Where the diagnosis was written.
         diagnosis: Option<PathBuf>,
@@ -212,9 +213,10 @@ impl WorkflowError {
             Self::GitOps(error) => error.remedy(),
             Self::Tool(error) => error.remedy(),
             Self::Release(_) => "check the file that `--bundles-override` names, or leave the flag out".to_owned(),
-            Self::Plugin { .. } => {
-                "`kedge plugin inspect` shows what a plugin is and wants; nothing was touched".to_owned()
-            }
+            Self::Plugin { source, .. } => format!(
+                "{}\n`kedge plugin inspect` shows what a plugin is and wants; nothing was touched",
+                source.remedy()
+            ),
             Self::Render(error) => error.help(),
             Self::Move { source, aftermath, .. } => format!("{}\n{aftermath}", source.help()),
             Self::Changed { difference, created: true, .. } => {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use kedge_plugin::{FileAudit, PluginError};
+use kedge_plugin::PluginError;
 use serde_json::{Value, json};
 
 use crate::error::WorkflowError;
@@ -57,9 +57,8 @@ impl Step<Run> for Hooked {
         let failed = |e: PluginError| Failure::new(format!("the hook of `{name}` failed: {e}"), e.remedy());
         let facts = run.journal.records().facts().map_or_else(|| json!({}), |(facts, _): (&Value, _)| facts.clone());
         let input = run.prepared.input(&facts);
-        let audit = FileAudit::open(run.folder.path_of(AUDIT)).map_err(failed)?;
-        let environment =
-            run.prepared.environment(&run.options, Arc::clone(&run.secrets), Arc::new(audit)).map_err(from_workflow)?;
+        run.options.plugin_rules.trail.write_to(&run.folder.path_of(AUDIT)).map_err(failed)?;
+        let environment = run.prepared.environment(&run.options, Arc::clone(&run.secrets)).map_err(from_workflow)?;
         plugin.lifecycle_before(self.id(), &input, &environment).await.map_err(failed)?;
         self.0.work(run).await?;
         plugin.lifecycle_after(self.id(), &input, &environment).await.map_err(failed)

@@ -87,7 +87,9 @@ pub async fn load_from(options: &Options, source: Source) -> Result<Prepared, Wo
     let description = plugin.description().clone();
     let fetcher = Fetcher::for_options(options);
     let (release, release_address) = release::fetch(&fetcher, &options.release, &spec, &needed(&spec)).await?;
-    let asked = release::asked_version(&spec).map(str::to_owned);
+    // What the program carries stands in for whatever release the create takes in the end.
+    let carried = options.release.starts_with("embedded:");
+    let asked = release::asked_version(&spec).filter(|_| !carried).map(str::to_owned);
 
     let schemas = schemas(&plugin).await?;
     let host = spec.with_host_defaults(&description, Some(&release)).normalised(&schemas);
@@ -124,7 +126,14 @@ pub async fn load_from(options: &Options, source: Source) -> Result<Prepared, Wo
 
 /// The plugin host and the plugins that there are, in their order.
 pub(crate) fn catalog(options: &Options, folder: Option<&Path>) -> Result<(PluginHost, Catalog), WorkflowError> {
-    let host_options = HostOptions { cache_dir: options.plugin_cache.clone(), ..HostOptions::default() };
+    let host_options = HostOptions {
+        cache_dir: options.plugin_cache.clone(),
+        compiler: options.plugin_rules.compiler.clone(),
+        policy: options.plugin_rules.policy.clone(),
+        audit: options.plugin_rules.trail.clone(),
+        recorder: options.plugin_rules.recorder.clone(),
+        ..HostOptions::default()
+    };
     let host = PluginHost::new(host_options).map_err(|e| plugin_error("host", e))?;
     let mut catalog = Catalog::new();
     for path in &options.plugins {
@@ -144,7 +153,14 @@ async fn claiming(options: &Options, folder: &Path, spec: &Spec) -> Result<Arc<P
     let (host, catalog) = catalog(options, Some(folder))?;
     let kind = spec.datacenter_kind();
     match host.claiming(&catalog, kind).await {
-        Ok(plugin) => Ok(Arc::new(plugin)),
+        Ok(plugin) => {
+            let lock = folder.join(LOCK_FILE);
+            options
+                .plugin_rules
+                .admit(&plugin, Some(&lock))
+                .map_err(|e| plugin_error(&plugin.description().name, e))?;
+            Ok(Arc::new(plugin))
+        }
         Err(PluginError::NotFound { known, .. }) => {
             let known: Vec<String> = known.iter().map(|k| format!("`{k}`")).collect();
             let remedy = if known.is_empty() {
@@ -372,19 +388,15 @@ impl Prepared {
     }
 
     /// What the plugin reaches the outside through.
-    pub fn environment(
-        &self,
-        options: &Options,
-        secrets: Arc<SecretStore>,
-        audit: Arc<dyn kedge_plugin::AuditSink>,
-    ) -> Result<Environment, WorkflowError> {
+    pub fn environment(&self, options: &Options, secrets: Arc<SecretStore>) -> Result<Environment, WorkflowError> {
         let overrides: BTreeMap<String, Override> = options
             .endpoints
             .iter()
             .map(|(server, to)| (server.clone(), Override { address: to.address, ca_pem: to.ca_pem.clone() }))
             .collect();
         let engine = EngineAddress::from_lookup(|name| (options.environment)(name));
-        Environment::for_spec(self.description(), &self.spec.provider_documents(), secrets, &overrides, audit)
+        self.plugin
+            .environment(&self.spec.provider_documents(), secrets, &overrides, options.plugin_rules.trail.clone())
             .map(|environment| environment.with_engine(Some(engine)))
             .map_err(|e| plugin_error(&self.description().name, e))
     }

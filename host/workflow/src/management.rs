@@ -50,6 +50,9 @@ pub(crate) fn ground(
         let name = &cluster.spec.management_cluster.name;
         let Some(kubeconfig) = find(options, name, remembered) else { return Err(not_found(options, prepared, name)) };
         let driver = Existing::from_file(&kubeconfig)?;
+        if options.rehearsal && !options.rehearsal_servers.iter().any(|server| server == driver.server()) {
+            return Err(real(name, &kubeconfig, driver.server()));
+        }
         let management = Some(Management { name: name.clone(), kubeconfig });
         return Ok(Ground { driver: Arc::new(driver), management });
     }
@@ -71,6 +74,17 @@ pub(crate) fn ground(
             .into(),
     })?;
     Ok(Ground { driver, management: None })
+}
+
+/// A rehearsal that made its cluster in a real management cluster would be none.
+fn real(name: &str, kubeconfig: &Path, server: &str) -> WorkflowError {
+    WorkflowError::Input {
+        message: format!(
+            "the management cluster `{name}` at {server} (`{}`) is none of the simulated clusters, and a rehearsal touches no other",
+            kubeconfig.display()
+        ),
+        help: format!("nothing was touched; create `{name}` in the same lab first, or leave the rehearsal out"),
+    }
 }
 
 /// The kubeconfig of the management cluster `name`: the one that was given, the one of an earlier run, the one in the

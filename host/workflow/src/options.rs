@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kedge_bootstrap::Driver;
+use kedge_plugin::Rules;
 
 use crate::interrupt::Interrupt;
 
@@ -116,6 +117,8 @@ pub struct Options {
     pub plugin_cache: Option<PathBuf>,
     /// Plugin files that come before all others.
     pub plugins: Vec<PathBuf>,
+    /// The rules under which plugins are used.
+    pub plugin_rules: Rules,
     /// The folder of installed plugins.
     pub installed_plugins: Option<PathBuf>,
     /// The environment, for credentials.
@@ -133,6 +136,8 @@ pub struct Options {
     pub ephemeral: bool,
     /// Whether this is a rehearsal on simulated infrastructure: what is real beside it (a GitOps repository) is left alone.
     pub rehearsal: bool,
+    /// The API servers of the clusters that a rehearsal has: no other management cluster may be touched in one.
+    pub rehearsal_servers: Vec<String>,
     /// Preflight checks to leave out, by id.
     pub skip: Vec<String>,
     /// Leave out the check whether the control plane's address is in use.
@@ -163,6 +168,7 @@ impl Options {
             cache: None,
             plugin_cache: None,
             plugins: Vec::new(),
+            plugin_rules: Rules::default(),
             installed_plugins: None,
             environment: Arc::new(|_| None),
             endpoints: BTreeMap::new(),
@@ -171,6 +177,7 @@ impl Options {
             timeouts: Timeouts::default(),
             ephemeral: false,
             rehearsal: false,
+            rehearsal_servers: Vec::new(),
             skip: Vec::new(),
             skip_ip_check: false,
             strict: false,

@@ -4,6 +4,7 @@
 //! bootstrap cluster again and moved there, because nobody can delete the machine it runs on; a half-made cluster is
 //! deleted from the bootstrap cluster that is making it.
 
+pub(crate) mod git;
 mod instances;
 
 use std::time::Duration;
@@ -31,6 +32,8 @@ pub mod delete_id {
     pub const MOVE_BACK: &str = "move-back";
     /// The cluster and its machines.
     pub const DELETE: &str = "delete-cluster";
+    /// The cluster's files in its git repository.
+    pub const GIT: &str = "clean-up-git";
     /// The spec's documents on the management cluster.
     pub const FORGET: &str = "forget-instances";
 }

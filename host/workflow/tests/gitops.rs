@@ -102,6 +102,17 @@ fn shown(home: &Path, file: &str) -> String {
     String::from_utf8(shown.stdout).unwrap()
 }
 
+/// The files of the branch.
+fn listed(home: &Path) -> String {
+    let listed = std::process::Command::new(git())
+        .args(["--git-dir", "clusters.git", "ls-tree", "-r", "--name-only", "gitops"])
+        .current_dir(home)
+        .output()
+        .unwrap();
+    assert!(listed.status.success(), "{}", String::from_utf8_lossy(&listed.stderr));
+    String::from_utf8(listed.stdout).unwrap()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_create_ends_with_flux_and_the_cluster_s_files_in_git() {
     let home = tempfile::tempdir().unwrap();
@@ -199,10 +210,38 @@ async fn a_create_ends_with_flux_and_the_cluster_s_files_in_git() {
     let again = commands::create(&options, flux.clone()).await.unwrap();
     assert!(again.already, "{:?}", again.steps);
 
+    // A cluster that it manages has its files beside, and needs no Flux of its own.
+    std::fs::remove_file(home.join("flux.said")).unwrap();
+    let managed = text
+        .replace(&format!("name: {name}"), "name: w01")
+        .replace("managementCluster:\n    name: w01", &format!("managementCluster:\n    name: {name}"))
+        .replace("name: fleet", "name: fleet-w01");
+    let mut workload = options.clone();
+    workload.spec = Some(kedge_workflow::SpecInput::Text { name: "w01.yaml".into(), text: managed });
+    commands::create(&workload, flux.clone()).await.unwrap_or_else(|e| panic!("{}", words(&e)));
+    assert!(shown(home, "fleet/one/w01/eksa-system/eksa-cluster.yaml").contains("name: w01"));
+    assert!(!home.join("flux.said").exists(), "flux was not called");
+    assert!(commands::create(&workload, flux.clone()).await.unwrap().already);
+    let cluster = get(group, "Cluster", "default", "w01").await;
+    assert_eq!(cluster["spec"]["managementCluster"]["name"], name);
+    flux.lines.lock().unwrap().clear();
+    commands::delete(&workload, Some("w01"), flux.clone()).await.unwrap_or_else(|e| panic!("{}", words(&e)));
+    let lines = flux.lines.lock().unwrap().clone();
+    let expected =
+        ["Performing setup and validations", "Deleting workload cluster", "Clean up Git Repo", "🎉 Cluster deleted!"];
+    assert_eq!(lines, expected);
+    assert!(!listed(home).contains("w01"), "{}", listed(home));
+    assert!(listed(home).contains(&format!("fleet/one/{name}/")), "{}", listed(home));
+    let id = ObjectId::namespaced(TypeRef::new(group, "Cluster"), "default", "w01");
+    assert!(api.get(&id).await.unwrap().is_none(), "nothing of it is left on its management cluster");
+
     // A rehearsal leaves the repository alone.
     let mut rehearsal = options.clone();
     rehearsal.rehearsal = true;
     with(&mut rehearsal, None);
     assert!(commands::create(&rehearsal, flux.clone()).await.unwrap().already);
+
+    commands::delete(&options, Some(&name), flux.clone()).await.unwrap_or_else(|e| panic!("{}", words(&e)));
+    assert_eq!(listed(home), "", "the repository is as it was");
     lab.stop().await;
 }

@@ -56,6 +56,11 @@ impl Vcsim {
     }
 
     fn start_as(sandbox: &Sandbox, certificate: &str, key: &str, password: &str, more: &[&str]) -> Self {
+        // The peer is on this machine, where no vCenter of a user's would be: that takes a grant.
+        let settings = sandbox.path().join("home/.config/kedge");
+        std::fs::create_dir_all(&settings).unwrap();
+        let grant = "version = 1\n[addresses]\ngrant = ['127.0.0.0/8', '::1/128']\n";
+        std::fs::write(settings.join("policy.toml"), grant).unwrap();
         let mut child = peer("vcsim", sandbox)
             .args(["-username", "administrator", "-password", password, "-tlscert"])
             .arg(sandbox.file("vcsim.pem", certificate))

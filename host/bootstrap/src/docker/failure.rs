@@ -44,13 +44,13 @@ pub enum Trouble {
 impl Trouble {
     pub(crate) fn remedy(self) -> String {
         match self {
-            Self::Absent => "start Docker (`systemctl start docker`) or Podman (`systemctl --user start podman.socket`), or set `DOCKER_HOST`; with `--kubeconfig FILE` an existing cluster is used in its place",
+            Self::Absent => "start Docker (`systemctl start docker`) or Podman (`systemctl --user start podman.socket`), or set `DOCKER_HOST`; with `--bootstrap-kubeconfig FILE` an existing cluster is used in its place",
             Self::Forbidden => "add yourself to the group of the socket (`sudo usermod -aG docker $USER`) and log in again, or use a rootless engine",
             Self::Silent => "look at the engine's own log (`journalctl -u docker`), then run the same command again",
             Self::DiskFull => "make room on the engine's disk: `docker system df` shows what takes it, `docker system prune` removes what is not used; then run the same command again",
             Self::PortTaken => "find out who has the port (`ss -ltnp`), then run the same command again",
             Self::NameTaken => "look at it with `docker ps -a`; if nobody needs it, remove it with `docker rm -f -v NAME`",
-            Self::Privileges => "use an engine that may start privileged containers, or an existing cluster with `--kubeconfig FILE`",
+            Self::Privileges => "use an engine that may start privileged containers, or an existing cluster with `--bootstrap-kubeconfig FILE`",
             Self::Memory => "stop what takes the memory, or give the engine more; then run the same command again",
             Self::Files => "raise the limits: `sudo sysctl fs.inotify.max_user_instances=1024 fs.inotify.max_user_watches=524288`; then run the same command again",
             Self::ImageMissing => "check the name of the image; `--node-image` names another, and `docker load` or `docker pull` bring one to the engine by hand",

@@ -16,6 +16,7 @@ mod network;
 mod node;
 mod preflight;
 mod ready;
+mod tool;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -27,7 +28,7 @@ use tokio::sync::OnceCell;
 
 pub use failure::Trouble;
 
-use crate::{Bootstrap, BootstrapError, Check, Driver, Finding, Identity, Progress, Wanted};
+use crate::{Bootstrap, BootstrapError, Check, Driver, Finding, Identity, Progress, ToolRun, Wanted};
 use container::{CLUSTER_LABEL, FOLDER_LABEL, OWNER_LABEL, RIGHTS_LABEL, Rights, cluster_name};
 use engine::Engine;
 use exec::Node;
@@ -167,6 +168,15 @@ impl Driver for Docker {
         let name = "Bootstrap cluster name validated";
         checks.push(preflight::check(preflight::NAME, name, foreign.into_iter().collect(), Vec::new()));
         checks
+    }
+
+    fn runs_images(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, run: &ToolRun<'_>) -> Result<Option<String>, BootstrapError> {
+        let engine = self.engine().await?;
+        tool::run(engine, run, &self.lookup()).await.map(Some)
     }
 
     async fn find(&self, cluster: &Identity) -> Result<Option<Bootstrap>, BootstrapError> {

@@ -268,3 +268,30 @@ async fn an_engine_that_can_not_run_nodes_is_found_out_before() {
     engine.info("OSType", json!("windows"));
     assert_eq!(failed(driver(&engine).check(&me, &Wanted::default()).await), ["engine-system", "engine-memory"]);
 }
+
+#[tokio::test]
+async fn a_program_of_an_image_runs_in_a_container_that_is_gone_afterwards() {
+    let engine = Engine::start();
+    let command = ["helm".to_owned(), "template".to_owned()];
+    let environment = std::collections::BTreeMap::from([("HTTPS_PROXY".to_owned(), "p:1".to_owned())]);
+    let files = [("/tmp/kedge/ca.crt".to_owned(), "AUTHORITY".to_owned())];
+    let run = kedge_bootstrap::ToolRun {
+        image: "node:1",
+        command: &command,
+        environment: &environment,
+        files: &files,
+        input: "values",
+        bound: std::time::Duration::from_secs(30),
+    };
+    let driver = driver(&engine);
+    assert!(driver.runs_images());
+    assert!(driver.run(&run).await.unwrap().is_some());
+    let commands = engine.state.lock().unwrap().commands.join("\n");
+    assert!(commands.contains("/tmp/kedge/ca.crt") && commands.contains("helm template"), "{commands}");
+    assert!(!commands.contains("AUTHORITY") && !commands.contains("values"), "{commands}");
+    assert!(engine.state.lock().unwrap().containers.is_empty());
+    engine.with(|s| s.programs.push(("helm template", 1, "no such chart")));
+    let error = driver.run(&run).await.unwrap_err();
+    assert!(error.to_string().contains("no such chart"), "{error}");
+    assert!(engine.state.lock().unwrap().containers.is_empty());
+}

@@ -139,7 +139,7 @@ pub(crate) struct Managers {
     #[command(flatten)]
     pub(crate) management: Management,
     /// The kubeconfig of an existing cluster to bootstrap from; it is left as it is
-    #[arg(long, value_name = "FILE", conflicts_with = "kubeconfig")]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["kubeconfig", "lab"])]
     pub(crate) bootstrap_kubeconfig: Option<PathBuf>,
     /// The node image of the bootstrap cluster, in place of the release's
     #[arg(long, value_name = "IMAGE", conflicts_with_all = ["kubeconfig", "bootstrap_kubeconfig"])]

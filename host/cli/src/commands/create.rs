@@ -29,7 +29,7 @@ pub(crate) async fn run(args: CreateArgs, printer: &Arc<Printer>) -> Result<(), 
     options.interrupt = setup::interrupt_on_signals(printer);
     let lab = labs::open(&args.lab, options.spec.as_ref(), printer).await?;
     if let Some(lab) = &lab {
-        setup::use_lab(&mut options, &lab.connection)?;
+        setup::use_lab(&mut options, &lab.connection).await?;
         options.ephemeral = !lab.outlives();
     }
     setup::use_managers(&mut options, &args.managers)?;

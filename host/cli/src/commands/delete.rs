@@ -14,7 +14,7 @@ use crate::setup::{self, DefaultRelease};
 
 pub(crate) async fn run(args: DeleteArgs, printer: &Arc<Printer>) -> Result<(), Failure> {
     let release = if args.lab.lab.is_some() { DefaultRelease::Embedded } else { DefaultRelease::Published };
-    let mut options = setup::without_spec(&args.release, &args.plugins, release, printer);
+    let mut options = setup::without_spec(&args.release, &args.plugins, release, printer)?;
     options.interrupt = setup::interrupt_on_signals(printer);
     let spec = match (&args.filename, &args.name) {
         (Some(file), _) => Some(setup::spec_input(file)?),
@@ -33,7 +33,7 @@ pub(crate) async fn run(args: DeleteArgs, printer: &Arc<Printer>) -> Result<(), 
         options.spec = spec;
     }
     if let Some(lab) = &lab {
-        setup::use_lab(&mut options, &lab.connection)?;
+        setup::use_lab(&mut options, &lab.connection).await?;
         options.ephemeral = !lab.outlives();
     }
     setup::use_managers(&mut options, &args.managers)?;

@@ -13,7 +13,7 @@ use crate::views;
 
 pub(crate) async fn run(args: DescribeArgs, printer: &Arc<Printer>) -> Result<(), Failure> {
     let mut options =
-        setup::without_spec(&ReleaseSource::default(), &PluginSource::default(), DefaultRelease::Embedded, printer);
+        setup::without_spec(&ReleaseSource::default(), &PluginSource::default(), DefaultRelease::Embedded, printer)?;
     options.management_kubeconfig.clone_from(&args.management.kubeconfig);
     let outcome = commands::describe(&options, &args.name, &Progress::without_lines(printer)).await?;
     printer.report(args.output.output, &outcome, || views::described(&outcome));

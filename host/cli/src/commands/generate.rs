@@ -9,7 +9,7 @@ use crate::printer::Printer;
 use crate::setup::{self, DefaultRelease};
 
 pub(crate) async fn run(args: GenerateArgs, printer: &Printer) -> Result<(), Failure> {
-    let options = setup::without_spec(&args.release, &args.plugins, DefaultRelease::Embedded, printer);
+    let options = setup::without_spec(&args.release, &args.plugins, DefaultRelease::Embedded, printer)?;
     let given = if args.own.is_empty() {
         None
     } else {

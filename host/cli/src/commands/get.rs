@@ -13,7 +13,7 @@ use crate::views;
 
 pub(crate) async fn run(output: Output, printer: &Arc<Printer>) -> Result<(), Failure> {
     let options =
-        setup::without_spec(&ReleaseSource::default(), &PluginSource::default(), DefaultRelease::Embedded, printer);
+        setup::without_spec(&ReleaseSource::default(), &PluginSource::default(), DefaultRelease::Embedded, printer)?;
     let clusters = commands::get_clusters(&options, &Progress::without_lines(printer)).await?;
     if clusters.is_empty() && output.output == OutputFormat::Text {
         printer.note("no cluster folders here");

@@ -31,7 +31,7 @@ pub(crate) async fn run(args: LabServeArgs, printer: &Arc<Printer>) -> Result<()
     for file in &args.filename {
         let spec = setup::spec_input(file)?;
         // The spec has to be a good one: what it names is what the lab holds.
-        let mut options = setup::without_spec(&args.release, &args.plugins, DefaultRelease::Embedded, printer);
+        let mut options = setup::without_spec(&args.release, &args.plugins, DefaultRelease::Embedded, printer)?;
         options.spec = Some(spec.clone());
         let cluster = commands::validate(&options, &Progress::without_lines(printer)).await?.cluster;
         documents.extend(labs::documents(&spec).map_err(Failure::environment)?);
@@ -111,11 +111,11 @@ async fn create(
     interrupt: &Interrupt,
     printer: &Arc<Printer>,
 ) -> Result<(), Failure> {
-    let mut options = setup::without_spec(&args.release, &args.plugins, DefaultRelease::Embedded, printer);
+    let mut options = setup::without_spec(&args.release, &args.plugins, DefaultRelease::Embedded, printer)?;
     options.spec = Some(filling.spec.clone());
     options.interrupt = interrupt.clone();
     if let Some(lab) = labs::open(&flags, Some(&filling.spec), printer).await? {
-        setup::use_lab(&mut options, &lab.connection)?;
+        setup::use_lab(&mut options, &lab.connection).await?;
     }
     let outcome = commands::create(&options, Arc::new(Progress::with_lines(printer))).await?;
     printer.clear();

@@ -1,6 +1,6 @@
 //! `kedge plugin`.
 
-use kedge_plugin::{Catalog, Entry, HostOptions, Inspection, Plugin, PluginHost};
+use kedge_plugin::{Catalog, Entry, HostOptions, Inspection, Plugin, PluginHost, Recording, replay};
 use kedge_spec::provider::Description;
 use serde::Serialize;
 
@@ -28,14 +28,15 @@ pub(crate) struct Inspected {
     pub(crate) origin: String,
     /// Read from the file, which is neither compiled nor run for it.
     pub(crate) file: Inspection,
-    /// What it says of itself when `describe` is called with nothing linked but the log. Absent if it would be refused.
-    pub(crate) description: Option<Description>,
+    /// What it said when `describe` was called, if that was asked for: then the file says nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) described: Option<Description>,
 }
 
 pub(crate) async fn run(command: PluginCommand, printer: &Printer) -> Result<(), Failure> {
     match command {
         PluginCommand::List { plugins, output } => {
-            let host = host()?;
+            let host = host(&plugins)?;
             let mut listed = Vec::new();
             for entry in catalog(&plugins)?.list() {
                 let plugin = host.load(entry).await.map_err(|error| Failure::plugin(&error))?;
@@ -43,8 +44,8 @@ pub(crate) async fn run(command: PluginCommand, printer: &Printer) -> Result<(),
             }
             printer.report(output.output, &listed, || views::plugins(&listed));
         }
-        PluginCommand::Inspect { target, plugins, output } => {
-            let host = host()?;
+        PluginCommand::Inspect { target, describe, plugins, output } => {
+            let host = host(&plugins)?;
             let catalog = catalog(&plugins)?;
             let entry = match catalog.named(&target) {
                 Some(entry) if !looks_like_a_file(&target) => entry.clone(),
@@ -52,14 +53,46 @@ pub(crate) async fn run(command: PluginCommand, printer: &Printer) -> Result<(),
                 _ => return Err(unknown(&target)),
             };
             let file = host.inspect(&entry).map_err(|error| Failure::plugin(&error))?;
-            let description = if file.refused.is_some() {
-                None
-            } else {
+            let described = if describe && file.description.is_none() && file.refused.is_none() {
                 let plugin = host.load(&entry).await.map_err(|error| Failure::plugin(&error))?;
                 Some(plugin.description().clone())
+            } else {
+                None
             };
-            let inspected = Inspected { origin: entry.origin.to_string(), file, description };
-            printer.report(output.output, &inspected, || views::inspected(&inspected));
+            let inspected = Inspected { origin: entry.origin.to_string(), file, described };
+            printer.report(output.output, &inspected, || views::inspected(&inspected, printer.colour()));
+        }
+        PluginCommand::Replay { recording, plugins, output } => {
+            let recording = Recording::read(&recording).map_err(|error| Failure::plugin(&error))?;
+            let host = host(&plugins)?;
+            let catalog = catalog(&plugins)?;
+            let plugin = match (plugins.plugin.first(), recording.plugins().as_slice()) {
+                (Some(file), _) => host.load(&Entry::file(file)).await,
+                (None, [(name, _)]) => host.named(&catalog, name).await,
+                (None, _) => {
+                    return Err(Failure::usage(
+                        "the recording does not have the sessions of one plugin",
+                        "name the plugin to ask with `--plugin FILE`",
+                    ));
+                }
+            };
+            let plugin = plugin.map_err(|error| Failure::plugin(&error))?;
+            let replayed = replay(&plugin, &recording).await.map_err(|error| Failure::plugin(&error))?;
+            printer.report(output.output, &replayed, || views::replayed(&replayed));
+            if replayed.difference.is_some() {
+                return Err(Failure::environment_with(
+                    "the plugin does not do what was recorded",
+                    "a new version may well differ: judge the difference that is shown",
+                ));
+            }
+        }
+        PluginCommand::Annotate { file, output } => {
+            let host = host(&PluginSource::default())?;
+            let bytes = host.annotate(&Entry::file(&file)).await.map_err(|error| Failure::plugin(&error))?;
+            let to = output.unwrap_or(file);
+            std::fs::write(&to, bytes)
+                .map_err(|e| Failure::environment(format!("`{}` can't be written: {e}", to.display())))?;
+            printer.line(&format!("`{}` now says what the plugin asks for", to.display()));
         }
     }
     Ok(())
@@ -76,8 +109,15 @@ fn list_entry(plugin: &Plugin) -> Listed {
     }
 }
 
-fn host() -> Result<PluginHost, Failure> {
-    let options = HostOptions { cache_dir: setup::plugin_cache(), ..HostOptions::default() };
+fn host(plugins: &PluginSource) -> Result<PluginHost, Failure> {
+    let rules = setup::plugin_rules(plugins)?;
+    let options = HostOptions {
+        cache_dir: setup::plugin_cache(),
+        compiler: rules.compiler,
+        policy: rules.policy,
+        audit: rules.trail,
+        ..HostOptions::default()
+    };
     PluginHost::new(options).map_err(|error| Failure::plugin(&error))
 }
 

@@ -20,7 +20,7 @@ pub(crate) async fn run(args: PreflightArgs, printer: &Arc<Printer>) -> Result<(
     options.interrupt = setup::interrupt_on_signals(printer);
     let lab = labs::open(&args.lab, options.spec.as_ref(), printer).await?;
     if let Some(lab) = &lab {
-        setup::use_lab(&mut options, &lab.connection)?;
+        setup::use_lab(&mut options, &lab.connection).await?;
     }
     let text = args.output.output == OutputFormat::Text;
     let progress = Progress::beside(args.output.output, printer);

@@ -24,8 +24,8 @@ const DRY_RUN: &str = "dry-run";
 
 pub(crate) async fn run(words: &[OsString], printer: &Arc<Printer>) -> Result<(), Failure> {
     let name = words.first().map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
-    let plugins = PluginSource { plugin: plugin_files(words) };
-    let mut options = setup::without_spec(&ReleaseSource::default(), &plugins, DefaultRelease::Embedded, printer);
+    let plugins = PluginSource { plugin: plugin_files(words), ..PluginSource::default() };
+    let mut options = setup::without_spec(&ReleaseSource::default(), &plugins, DefaultRelease::Embedded, printer)?;
     let Some(provider) = commands::provider_commands(&options, &name).await? else {
         let message = format!("`{name}` is neither a command nor a provider; `kedge plugin list` shows providers");
         Cli::command().error(ErrorKind::InvalidSubcommand, message).exit();
@@ -49,7 +49,7 @@ pub(crate) async fn run(words: &[OsString], printer: &Arc<Printer>) -> Result<()
         None
     };
     if let Some(lab) = &lab {
-        setup::use_lab(&mut options, &lab.connection)?;
+        setup::use_lab(&mut options, &lab.connection).await?;
     }
     let answer = provider.run(&options, command, &given).await;
     if let Some(lab) = lab {

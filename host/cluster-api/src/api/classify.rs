@@ -123,6 +123,9 @@ pub(crate) fn help(error: &kube::Error) -> String {
         (401, _) => "the credentials of the kubeconfig are not (or no longer) accepted; fetch the kubeconfig again".to_owned(),
         (403, _) if status.message.contains("being terminated") => "wait until the namespace is gone, then run the same command again".to_owned(),
         (403, _) if status.message.contains("denied the request") => "correct the field that the webhook names".to_owned(),
+        (403, _) if status.message.contains("exceeded quota") => {
+            "raise the quota of the namespace, or take away what it counts, then run the same command again".to_owned()
+        }
         (403, _) => "use a kubeconfig whose user may do this".to_owned(),
         (404, _) => "check that the provider which brings this kind is installed".to_owned(),
         (409, _) if status.message.contains("conflict with") => {

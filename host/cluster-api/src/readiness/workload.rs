@@ -224,7 +224,12 @@ pub(crate) fn deployment(object: Option<&Value>) -> Verdict {
         .filter(|c| c.status == "True")
         .or_else(|| condition(object, "Available").filter(|c| c.status != "True"));
     let last = trouble.map(|c| c.message.to_owned()).unwrap_or_default();
-    Verdict::Waiting { sentence: format!("{} of {wanted} pods are available", count("availableReplicas")), last }
+    let old = count("replicas") - count("updatedReplicas");
+    let sentence = match old {
+        ..=0 => format!("{} of {wanted} pods are available", count("availableReplicas")),
+        _ => format!("{} of {wanted} new pods are there, {old} old to go away", count("updatedReplicas")),
+    };
+    Verdict::Waiting { sentence, last }
 }
 
 /// What the pods of a deployment complain about.

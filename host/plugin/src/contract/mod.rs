@@ -4,6 +4,7 @@
 //! Everything else of the crate knows only these traits and the plain data of `kedge_spec::provider`; a new version is a
 //! new module and a line in [`versions`].
 
+mod text;
 mod v0_1;
 
 use async_trait::async_trait;
@@ -18,6 +19,7 @@ use wasmtime::component::{InstancePre, Linker};
 use wasmtime::{Engine, Store};
 
 use crate::error::Failure;
+use crate::limits::LimitKind;
 use crate::session::State;
 
 /// The package of the contract, in every version.
@@ -79,6 +81,8 @@ pub(crate) enum CallError {
     Failed(Failure),
     /// The answer can't be used.
     Nonsense(String),
+    /// The answer is larger or deeper than the host reads: which limit, how much there is, how much it has.
+    Over(LimitKind, u64, u64),
     /// The component doesn't have the function.
     Absent(&'static str),
 }

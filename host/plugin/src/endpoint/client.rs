@@ -9,11 +9,12 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 
-use super::connect::Connector;
+use super::connect::{Connector, Place, Resolver};
 use super::cookies::Cookies;
 use super::{Certificate, EndpointError, EndpointTarget, Part, Request, Response, headers, tls};
 use crate::error::SecretError;
 use crate::limits::Limits;
+use crate::policy::AddressPolicy;
 use crate::secrets::{Encoding, SecretStore};
 
 /// What all endpoints of a session have used together.
@@ -26,6 +27,7 @@ pub(crate) struct Budget {
 pub(crate) struct EndpointClient {
     name: String,
     target: Arc<EndpointTarget>,
+    place: Arc<Place>,
     http: Client<Connector, Full<Bytes>>,
     cookies: Cookies,
     secrets: Arc<SecretStore>,
@@ -39,6 +41,11 @@ pub(crate) struct Sent {
     pub(crate) secrets: Vec<String>,
 }
 
+/// A budget that is used up: which, how much, and how there is more.
+fn used_up(what: &str, key: &str) -> EndpointError {
+    EndpointError::Exhausted(format!("{what}; {}", crate::error::raise(key)))
+}
+
 impl EndpointClient {
     pub(crate) fn new(
         name: &str,
@@ -46,10 +53,12 @@ impl EndpointClient {
         secrets: Arc<SecretStore>,
         budget: Arc<Budget>,
         limits: &Limits,
+        (addresses, resolver): (AddressPolicy, Resolver),
     ) -> Result<Self, EndpointError> {
         let target = Arc::new(target);
+        let place = Arc::new(Place::new(addresses, resolver));
         let config = Arc::new(tls::config(tls::verifier(&target.tls)?)?);
-        let connector = Connector { target: target.clone(), config, within: limits.connect_time };
+        let connector = Connector { target: target.clone(), place: place.clone(), config, within: limits.connect_time };
         let http = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_max_idle_per_host(limits.parallel_requests)
@@ -59,6 +68,7 @@ impl EndpointClient {
         Ok(Self {
             name: name.to_owned(),
             target,
+            place,
             http,
             cookies: Cookies::default(),
             secrets,
@@ -79,7 +89,7 @@ impl EndpointClient {
     pub(crate) async fn send(&self, request: &Request, sent: &mut Sent) -> Result<Response, EndpointError> {
         let prepared = self.prepare(request, sent)?;
         if self.budget.requests.fetch_add(1, Ordering::Relaxed) >= self.limits.requests {
-            return Err(EndpointError::Exhausted(format!("the session's {} requests", self.limits.requests)));
+            return Err(used_up(&format!("the session's {} requests", self.limits.requests), "requests"));
         }
         let within = self.limits.request_time;
         tokio::time::timeout(within, self.exchange(&request.path, prepared)).await.unwrap_or_else(|_| {
@@ -122,7 +132,12 @@ impl EndpointClient {
         map.insert(http::header::HOST, host);
         let body = self.assemble(&request.body, sent)?;
         if body.len() > self.limits.request_bytes {
-            return Err(refuse(format!("the body has {} bytes, of {} allowed", body.len(), self.limits.request_bytes)));
+            return Err(refuse(format!(
+                "the body has {} bytes, of {} allowed; {}",
+                body.len(),
+                self.limits.request_bytes,
+                crate::error::raise("request-bytes")
+            )));
         }
         let mut out = http::Request::new(Full::new(Bytes::from(body)));
         *out.method_mut() = method;
@@ -199,18 +214,21 @@ impl EndpointClient {
             let Ok(data) = frame.into_data() else { continue };
             let length = data.len() as u64;
             if bytes.len() + data.len() > self.limits.response_bytes {
-                return Err(EndpointError::Exhausted(format!(
-                    "the answer of `{}` has more than {} bytes",
-                    self.target.server, self.limits.response_bytes
-                )));
+                return Err(used_up(
+                    &format!(
+                        "the answer of `{}` has more than {} bytes",
+                        self.target.server, self.limits.response_bytes
+                    ),
+                    "response-bytes",
+                ));
             }
             if self.budget.response_bytes.fetch_add(length, Ordering::Relaxed) + length
                 > self.limits.total_response_bytes
             {
-                return Err(EndpointError::Exhausted(format!(
-                    "the session's {} bytes of answers",
-                    self.limits.total_response_bytes
-                )));
+                return Err(used_up(
+                    &format!("the session's {} bytes of answers", self.limits.total_response_bytes),
+                    "total-response-bytes",
+                ));
             }
             bytes.extend_from_slice(&data);
         }
@@ -236,11 +254,16 @@ impl EndpointClient {
     /// Connects, reads the certificate, sends nothing.
     pub(crate) async fn certificate(&self) -> Result<Certificate, EndpointError> {
         if self.budget.requests.fetch_add(1, Ordering::Relaxed) >= self.limits.requests {
-            return Err(EndpointError::Exhausted(format!("the session's {} requests", self.limits.requests)));
+            return Err(used_up(&format!("the session's {} requests", self.limits.requests), "requests"));
         }
         let recording = Arc::new(tls::Recording::new(tls::verifier(&self.target.tls)?));
         let config = Arc::new(tls::config(recording.clone())?);
-        let connector = Connector { target: self.target.clone(), config, within: self.limits.connect_time };
+        let connector = Connector {
+            target: self.target.clone(),
+            place: self.place.clone(),
+            config,
+            within: self.limits.connect_time,
+        };
         let connected = connector.connect().await;
         match recording.certificate() {
             // The handshake may fail after the certificate was shown; then that is what there is to say.

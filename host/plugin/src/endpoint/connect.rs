@@ -14,16 +14,79 @@ use rustls::ClientConfig;
 use rustls_pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio::sync::OnceCell;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
 use super::{EndpointError, EndpointTarget, tls};
-use crate::address::AddressPolicy;
+use crate::policy::AddressPolicy;
+
+type Resolved = Pin<Box<dyn Future<Output = std::io::Result<Vec<SocketAddr>>> + Send>>;
+
+/// Turns a name and a port into addresses.
+#[derive(Clone)]
+pub struct Resolver(Arc<dyn Fn(String, u16) -> Resolved + Send + Sync>);
+
+impl Default for Resolver {
+    /// The operating system's.
+    fn default() -> Self {
+        Self::new(|host, port| async move { Ok(tokio::net::lookup_host((host, port)).await?.collect()) })
+    }
+}
+
+impl Resolver {
+    /// One that asks this function.
+    pub fn new<F>(ask: impl Fn(String, u16) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = std::io::Result<Vec<SocketAddr>>> + Send + 'static,
+    {
+        Self(Arc::new(move |host, port| Box::pin(ask(host, port))))
+    }
+}
+
+/// Where a target's name leads: asked once in a session and then kept, so that what was checked is what is dialled.
+pub(super) struct Place {
+    policy: AddressPolicy,
+    resolver: Resolver,
+    addresses: OnceCell<Vec<SocketAddr>>,
+}
+
+impl Place {
+    pub(super) fn new(policy: AddressPolicy, resolver: Resolver) -> Self {
+        Self { policy, resolver, addresses: OnceCell::new() }
+    }
+
+    async fn of(&self, target: &EndpointTarget) -> Result<Vec<SocketAddr>, EndpointError> {
+        // An override is the operator's own word and is not judged.
+        if let Some(address) = target.address {
+            return Ok(vec![address]);
+        }
+        let resolve = || async {
+            let resolved = (self.resolver.0)(target.host.clone(), target.port)
+                .await
+                .map_err(|e| EndpointError::Unreachable(format!("`{}` can't be resolved: {e}", target.host)))?;
+            resolved.into_iter().map(|address| self.judged(target, address)).collect::<Result<Vec<_>, _>>()
+        };
+        self.addresses.get_or_try_init(resolve).await.cloned()
+    }
+
+    fn judged(&self, target: &EndpointTarget, address: SocketAddr) -> Result<SocketAddr, EndpointError> {
+        match self.policy.refuses(address.ip()) {
+            None => Ok(address),
+            Some(why) => Err(EndpointError::Refused(format!(
+                "`{}` leads to {}: {why}; if that is meant, grant it with `--allow-address RANGE` or under `[addresses]` of a policy file",
+                target.server,
+                address.ip()
+            ))),
+        }
+    }
+}
 
 /// Connects to one target, whatever URI it is asked for.
 #[derive(Clone)]
 pub(super) struct Connector {
     pub(super) target: Arc<EndpointTarget>,
+    pub(super) place: Arc<Place>,
     pub(super) config: Arc<ClientConfig>,
     pub(super) within: Duration,
 }
@@ -49,26 +112,7 @@ impl Connector {
 
     async fn tcp(&self) -> Result<TcpStream, EndpointError> {
         let target = &*self.target;
-        // An override is the operator's own word and is not judged.
-        let addresses: Vec<SocketAddr> = if let Some(address) = target.address {
-            vec![address]
-        } else {
-            let resolved = tokio::net::lookup_host((target.host.as_str(), target.port))
-                .await
-                .map_err(|e| EndpointError::Unreachable(format!("`{}` can't be resolved: {e}", target.host)))?;
-            let mut allowed = Vec::new();
-            for address in resolved {
-                if let Some(why) = AddressPolicy.refuses(address.ip()) {
-                    return Err(EndpointError::Refused(format!(
-                        "`{}` leads to {}: {why}",
-                        target.server,
-                        address.ip()
-                    )));
-                }
-                allowed.push(address);
-            }
-            allowed
-        };
+        let addresses = self.place.of(target).await?;
         let mut last = format!("`{}` has no address", target.host);
         for address in addresses {
             match TcpStream::connect(address).await {

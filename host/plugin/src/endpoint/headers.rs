@@ -32,9 +32,40 @@ const HOSTS: [&str; 26] = [
     "x-original-url",
 ];
 
+/// Names that a component may write: what an API of an infrastructure needs of HTTP.
+const ALLOWED: [&str; 18] = [
+    "accept",
+    "accept-language",
+    "authorization",
+    "cache-control",
+    "content-disposition",
+    "content-language",
+    "content-md5",
+    "content-type",
+    "date",
+    "idempotency-key",
+    "if-match",
+    "if-modified-since",
+    "if-none-match",
+    "if-unmodified-since",
+    "pragma",
+    "prefer",
+    "soapaction",
+    "user-agent",
+];
+
+/// The form of names that APIs make up for themselves.
+fn of_an_api(name: &str) -> bool {
+    name.starts_with("x-")
+        || ["-session-id", "-api-key", "-token", "-id", "-version"].iter().any(|end| name.ends_with(end))
+}
+
 /// Why a component may not send a header of this name.
 pub(super) fn refused(name: &HeaderName) -> Option<String> {
     let text = name.as_str();
+    if !ALLOWED.contains(&text) && !HOSTS.contains(&text) && !of_an_api(text) {
+        return Some(format!("the header `{text}` is not one that plugins may send"));
+    }
     (HOSTS.contains(&text)
         || text.starts_with("proxy-")
         || text.starts_with("x-forwarded-")
@@ -82,6 +113,11 @@ mod tests {
             "Proxy-Authorization",
             "X-Forwarded-For",
             "Accept-Encoding",
+            "X-HTTP-Method-Override",
+            "Sec-Fetch-Id",
+            "Destination",
+            "Depth",
+            "Made-Up",
         ] {
             assert!(refused(&bad.parse().unwrap()).is_some(), "{bad}");
         }

@@ -11,7 +11,12 @@ mod tls;
 
 use std::net::SocketAddr;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use serde::{Deserialize, Serialize};
+
 pub(crate) use client::{Budget, EndpointClient, Sent};
+pub use connect::Resolver;
 
 use crate::secrets::Encoding;
 
@@ -95,16 +100,25 @@ fn split(server: &str, default_port: u16) -> Result<(String, u16), String> {
 }
 
 /// A piece of a body or header value.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum Part {
     Text(String),
+    #[serde(serialize_with = "as_text")]
     Bytes(Vec<u8>),
-    Secret { name: String, encoding: Encoding },
-    BasicAuth { user: String, password: String },
+    Secret {
+        name: String,
+        encoding: Encoding,
+    },
+    BasicAuth {
+        user: String,
+        password: String,
+    },
 }
 
 /// A request as a component makes it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct Request {
     pub(crate) method: String,
     pub(crate) path: String,
@@ -113,15 +127,36 @@ pub(crate) struct Request {
 }
 
 /// A response as a component sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct Response {
     pub(crate) status: u16,
     pub(crate) headers: Vec<(String, String)>,
+    #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     pub(crate) body: Vec<u8>,
 }
 
+/// Bytes as a recording holds them: text if they are UTF-8, else base64 behind a mark.
+fn as_text<S: serde::Serializer>(bytes: &[u8], out: S) -> Result<S::Ok, S::Error> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if !text.starts_with(BASE64_MARK) => out.serialize_str(text),
+        _ => out.serialize_str(&format!("{BASE64_MARK}{}", BASE64.encode(bytes))),
+    }
+}
+
+fn from_text<'de, D: serde::Deserializer<'de>>(given: D) -> Result<Vec<u8>, D::Error> {
+    let text = String::deserialize(given)?;
+    match text.strip_prefix(BASE64_MARK) {
+        Some(encoded) => BASE64.decode(encoded).map_err(serde::de::Error::custom),
+        None => Ok(text.into_bytes()),
+    }
+}
+
+const BASE64_MARK: &str = "base64:";
+
 /// The certificate of a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct Certificate {
     pub(crate) sha1_thumbprint: String,
     pub(crate) sha256_thumbprint: String,
@@ -132,7 +167,8 @@ pub(crate) struct Certificate {
 }
 
 /// Why a request has no response.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum EndpointError {
     #[error("not granted: {0}")]
     NotGranted(String),

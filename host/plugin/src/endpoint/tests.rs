@@ -11,9 +11,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
+use super::connect::Resolver;
 use super::*;
 use crate::contract::sample::description;
 use crate::limits::Limits;
+use crate::policy::{AddressPolicy, Policy};
 use crate::secrets::SecretStore;
 
 /// What a server does with a request: the bytes of its answer, or none to say nothing.
@@ -113,7 +115,8 @@ impl Server {
             "LAB_CP_PASSWORD" => Some("another-value".into()),
             _ => None,
         });
-        EndpointClient::new("lab", self.target(tls), Arc::new(secrets), Arc::default(), limits).unwrap()
+        EndpointClient::new("lab", self.target(tls), Arc::new(secrets), Arc::default(), limits, Default::default())
+            .unwrap()
     }
 
     fn client(&self) -> EndpointClient {
@@ -254,7 +257,8 @@ async fn certificates_are_judged_as_the_endpoint_says() {
     for (name, good) in [("192.0.2.7", true), ("other.example", false), ("192.0.2.8", false)] {
         let mut target = EndpointTarget::parse(name, 443, Tls::Ca(server.ca_pem.clone())).unwrap();
         target.address = Some(server.address);
-        let client = EndpointClient::new("lab", target, Arc::default(), Arc::default(), &limits()).unwrap();
+        let client =
+            EndpointClient::new("lab", target, Arc::default(), Arc::default(), &limits(), Default::default()).unwrap();
         match send(&client, get("/")).await {
             Ok(_) => assert!(good, "{name}"),
             Err(error) => assert!(
@@ -300,7 +304,8 @@ async fn a_server_that_never_shakes_hands_is_not_waited_for() {
     let mut target = EndpointTarget::parse("lab.example", 443, Tls::Insecure).unwrap();
     target.address = Some(listener.local_addr().unwrap());
     let limits = Limits { connect_time: Duration::from_millis(200), ..limits() };
-    let client = EndpointClient::new("lab", target, Arc::default(), Arc::default(), &limits).unwrap();
+    let client =
+        EndpointClient::new("lab", target, Arc::default(), Arc::default(), &limits, Default::default()).unwrap();
     assert!(matches!(send(&client, get("/")).await, Err(EndpointError::TimedOut(_))));
     assert!(matches!(client.certificate().await, Err(EndpointError::TimedOut(_))));
 }
@@ -312,7 +317,8 @@ async fn nobody_there_is_unreachable() {
     drop(listener);
     let mut target = EndpointTarget::parse("lab.example", 443, Tls::Insecure).unwrap();
     target.address = Some(address);
-    let client = EndpointClient::new("lab", target, Arc::default(), Arc::default(), &limits()).unwrap();
+    let client =
+        EndpointClient::new("lab", target, Arc::default(), Arc::default(), &limits(), Default::default()).unwrap();
     let error = send(&client, get("/")).await.unwrap_err();
     assert!(
         matches!(&error, EndpointError::Unreachable(why) if why.contains("lab.example") && why.contains(&address.to_string())),
@@ -321,9 +327,60 @@ async fn nobody_there_is_unreachable() {
 }
 
 #[tokio::test]
+async fn loopback_needs_a_grant() {
+    let server = server(|_| ok("", "hello")).await;
+    let target = EndpointTarget::parse(&server.address.to_string(), 443, Tls::Insecure).unwrap();
+    let client = |addresses| {
+        EndpointClient::new(
+            "lab",
+            target.clone(),
+            Arc::default(),
+            Arc::default(),
+            &limits(),
+            (addresses, Resolver::default()),
+        )
+        .unwrap()
+    };
+    let error = send(&client(AddressPolicy::default()), get("/")).await.unwrap_err();
+    assert!(
+        matches!(&error, EndpointError::Refused(why) if why.contains("loopback") && why.contains("--allow-address")),
+        "{error:?}"
+    );
+    assert!(server.requests().is_empty());
+    let granted = Policy::default().with_addresses(&["127.0.0.1/32".parse().unwrap()]).addresses();
+    assert_eq!(send(&client(granted), get("/")).await.unwrap().body, b"hello");
+}
+
+#[tokio::test]
+async fn a_server_keeps_its_certificate_for_a_session() {
+    // Two servers that share an address one after the other, as a name that is taken over in between would.
+    let first = server(|_| ok("connection: close\r\n", "one")).await;
+    let second = server(|_| ok("", "two")).await;
+    let relay = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = relay.local_addr().unwrap();
+    let (a, b) = (first.address, second.address);
+    tokio::spawn(async move {
+        for to in [a, b, b] {
+            let (mut from, _) = relay.accept().await.unwrap();
+            let mut to = tokio::net::TcpStream::connect(to).await.unwrap();
+            tokio::spawn(async move { tokio::io::copy_bidirectional(&mut from, &mut to).await });
+        }
+    });
+    let mut target = EndpointTarget::parse("lab.example", 443, Tls::Insecure).unwrap();
+    target.address = Some(address);
+    let client =
+        EndpointClient::new("lab", target, Arc::default(), Arc::default(), &limits(), Default::default()).unwrap();
+    assert_eq!(send(&client, get("/")).await.unwrap().body, b"one");
+    let error = send(&client, get("/")).await.unwrap_err();
+    assert!(matches!(&error, EndpointError::Untrusted(why) if why.contains("another certificate")), "{error:?}");
+    assert!(second.requests().is_empty(), "nothing was sent to it");
+}
+
+#[tokio::test]
 async fn a_name_that_leads_to_a_metadata_service_is_refused() {
     let target = EndpointTarget::parse("169.254.169.254", 443, Tls::Insecure).unwrap();
-    let client = EndpointClient::new("lab", target, Arc::default(), Arc::default(), &limits()).unwrap();
+    let client =
+        EndpointClient::new("lab", target, Arc::default(), Arc::default(), &limits(), Default::default()).unwrap();
     assert!(matches!(send(&client, get("/")).await, Err(EndpointError::Refused(why)) if why.contains("metadata")));
 }
 
@@ -388,6 +445,7 @@ async fn secrets_go_in_on_the_way_and_to_their_endpoint_alone() {
         Arc::new(SecretStore::from_lookup(&description(), |_| None)),
         Arc::default(),
         &limits(),
+        Default::default(),
     )
     .unwrap();
     let error =

@@ -1,6 +1,6 @@
 //! How certificates are judged: by roots, by thumbprint, not at all; always with the signatures of the handshake.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -20,14 +20,14 @@ fn provider() -> Arc<CryptoProvider> {
 /// The verifier for a setting.
 pub(super) fn verifier(tls: &Tls) -> Result<Arc<dyn ServerCertVerifier>, EndpointError> {
     let roots = match tls {
-        Tls::Insecure => return Ok(Arc::new(Handshake { provider: provider(), pinned: None })),
+        Tls::Insecure => return Ok(Arc::new(Handshake { provider: provider(), pinned: None, first: OnceLock::new() })),
         Tls::Thumbprint(text) => {
             let pinned = parse_thumbprint(text).ok_or_else(|| {
                 EndpointError::Refused(format!(
                     "`{text}` is not a SHA-1 thumbprint: forty hexadecimal digits, with or without colons"
                 ))
             })?;
-            return Ok(Arc::new(Handshake { provider: provider(), pinned: Some(pinned) }));
+            return Ok(Arc::new(Handshake { provider: provider(), pinned: Some(pinned), first: OnceLock::new() }));
         }
         Tls::Ca(pem) => {
             let mut roots = RootCertStore::empty();
@@ -90,6 +90,9 @@ fn hex(bytes: &[u8]) -> String {
 struct Handshake {
     provider: Arc<CryptoProvider>,
     pinned: Option<[u8; 20]>,
+    /// SHA-256 of what the session's first connection showed: where nothing else vouches for a server, it must at least
+    /// stay the same one.
+    first: OnceLock<[u8; 32]>,
 }
 
 impl ServerCertVerifier for Handshake {
@@ -101,7 +104,13 @@ impl ServerCertVerifier for Handshake {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, rustls::Error> {
-        let Some(pinned) = self.pinned else { return Ok(ServerCertVerified::assertion()) };
+        let Some(pinned) = self.pinned else {
+            let shown: [u8; 32] = Sha256::digest(end_entity.as_ref()).into();
+            if *self.first.get_or_init(|| shown) == shown {
+                return Ok(ServerCertVerified::assertion());
+            }
+            return Err(CertificateError::Other(rustls::OtherError(Arc::new(AnotherCertificate))).into());
+        };
         let found: [u8; 20] = Sha1::digest(end_entity.as_ref()).into();
         if found == pinned {
             return Ok(ServerCertVerified::assertion());
@@ -142,6 +151,10 @@ struct WrongThumbprint {
     pinned: String,
     found: String,
 }
+
+#[derive(Debug, thiserror::Error)]
+#[error("it is another certificate than the one that the server showed before in this session")]
+struct AnotherCertificate;
 
 /// Lets every certificate through, and remembers it with what `inner` thinks of it.
 #[derive(Debug)]

@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use sha2::{Digest, Sha256};
+
 use super::{HostAnswer, HostCall, HostCalls};
 use crate::audit::{CallResult, Decision};
 use crate::container_engine::EngineError;
-use crate::endpoint::{Certificate, EndpointError, Part};
+use crate::endpoint::{EndpointError, Part, Request};
+use crate::inspect::{digest, hex};
 use crate::log_line;
 
 /// What is known of a call before it is done. A call with several requests makes one record for each.
@@ -21,9 +24,25 @@ pub(super) struct Record {
     pub(super) bytes_out: u64,
     pub(super) secrets: Vec<String>,
     pub(super) took: Option<Duration>,
+    pub(super) payload: Option<String>,
+}
+
+/// How one item of an answer ended.
+pub(super) struct Ended {
+    pub(super) decision: Decision,
+    pub(super) result: CallResult,
+    pub(super) bytes_in: u64,
+    pub(super) reply: Option<String>,
 }
 
 impl Records {
+    fn with_payload(mut self, content: &str) -> Self {
+        for item in &mut self.items {
+            item.payload = Some(digest(content.as_bytes()));
+        }
+        self
+    }
+
     pub(super) fn of(call: &HostCall, calls: &HostCalls) -> Self {
         let one = |interface, function, target: String, bytes: usize| Self {
             interface,
@@ -34,7 +53,9 @@ impl Records {
             calls.endpoints.get(*id as usize).map_or_else(String::new, |e| format!("{} ({})", e.name(), e.server()))
         };
         match call {
-            HostCall::Log { level, message } => one("log", "write", format!("{level:?}").to_lowercase(), message.len()),
+            HostCall::Log { level, message } => {
+                one("log", "write", format!("{level:?}").to_lowercase(), message.len()).with_payload(message)
+            }
             HostCall::Output { stream, text } => one("wasi:cli", "write", (*stream).to_owned(), text.len()),
             HostCall::Report { outcome } => one("report", "outcome", shown(&outcome.check), 0),
             HostCall::Open { name } => one("endpoints", "open", shown(name), 0),
@@ -49,6 +70,7 @@ impl Records {
                         Ok(request) => Record {
                             target: format!("{} {} {}", name(endpoint), shown(&request.method), shown(&request.path)),
                             bytes_out: request.body.iter().map(size).sum(),
+                            payload: Some(sent(request)),
                             ..Record::default()
                         },
                         Err(_) => Record { target: name(endpoint), ..Record::default() },
@@ -65,6 +87,26 @@ impl Records {
             HostCall::EngineNetworks => one("container-engine", "networks", String::new(), 0),
         }
     }
+}
+
+/// Of a request as the component made it: secrets are references in it.
+fn sent(request: &Request) -> String {
+    let mut hash = Sha256::new();
+    let mut part = |part: &Part| match part {
+        Part::Text(text) => hash.update(text),
+        Part::Bytes(bytes) => hash.update(bytes),
+        Part::Secret { name, encoding } => hash.update(format!("\0secret {name} {encoding:?}\0")),
+        Part::BasicAuth { user, password } => hash.update(format!("\0basic {user} {password}\0")),
+    };
+    part(&Part::Text(format!("{} {}\n", request.method, request.path)));
+    for (name, value) in &request.headers {
+        part(&Part::Text(format!("{name}: ")));
+        value.iter().for_each(&mut part);
+        part(&Part::Text("\n".to_owned()));
+    }
+    part(&Part::Text("\n".to_owned()));
+    request.body.iter().for_each(&mut part);
+    hex(hash.finalize().iter())
 }
 
 /// A component's text in a record: one line, of bounded length.
@@ -86,45 +128,36 @@ fn size(part: &Part) -> u64 {
 }
 
 /// Decision, result and bytes for the record of one item of an answer.
-pub(super) fn outcome(decision: &Decision, answer: &HostAnswer, index: usize) -> (Decision, CallResult, u64) {
-    fn endpoint<T>(
-        result: &Result<T, EndpointError>,
-        ok: impl Fn(&T) -> (CallResult, u64),
-    ) -> (Option<String>, CallResult, u64) {
-        match result {
-            Ok(value) => {
-                let (result, bytes) = ok(value);
-                (None, result, bytes)
-            }
-            // The host's own word, not the server's.
-            Err(EndpointError::Refused(why) | EndpointError::NotGranted(why)) => {
-                (Some(why.clone()), CallResult::Error(why.clone()), 0)
-            }
-            Err(error) => (None, CallResult::Error(error.to_string()), 0),
-        }
+pub(super) fn outcome(decision: &Decision, answer: &HostAnswer, index: usize) -> Ended {
+    let allowed = |result| Ended { decision: Decision::Allowed, result, bytes_in: 0, reply: None };
+    if let Decision::Refused(why) = decision {
+        return Ended { decision: decision.clone(), ..allowed(CallResult::Error(why.clone())) };
     }
-    fn engine<T>(result: &Result<T, EngineError>) -> (Option<String>, CallResult, u64) {
-        (None, result.as_ref().map_or_else(|e| CallResult::Error(e.to_string()), |_| CallResult::Ok), 0)
-    }
-    let plain = |_: &Certificate| (CallResult::Ok, 0);
-    let (refused, result, bytes) = match answer {
-        HostAnswer::Done | HostAnswer::Server(_) | HostAnswer::Now(_) | HostAnswer::Known(_) => {
-            (None, CallResult::Ok, 0)
+    let failed = |error: &EndpointError| match error {
+        // The host's own word, not the server's.
+        EndpointError::Refused(why) | EndpointError::NotGranted(why) => {
+            Ended { decision: Decision::Refused(why.clone()), ..allowed(CallResult::Error(why.clone())) }
         }
-        HostAnswer::Open(result) => endpoint(result, |_| (CallResult::Ok, 0)),
-        HostAnswer::Certificate(result) => endpoint(result, plain),
-        HostAnswer::Send(answers) => match answers.get(index) {
-            Some(result) => endpoint(result, |r| (CallResult::Status(r.status), r.body.len() as u64)),
-            None => (None, CallResult::Ok, 0),
-        },
-        HostAnswer::EnginePing(result) => engine(result),
-        HostAnswer::EngineVersion(result) => engine(result),
-        HostAnswer::EngineInfo(result) => engine(result),
-        HostAnswer::EngineNetworks(result) => engine(result),
+        error => allowed(CallResult::Error(error.to_string())),
     };
-    match (decision, refused) {
-        (Decision::Refused(why), _) => (decision.clone(), CallResult::Error(why.clone()), 0),
-        (Decision::Allowed, Some(why)) => (Decision::Refused(why), result, bytes),
-        (Decision::Allowed, None) => (Decision::Allowed, result, bytes),
+    let engine =
+        |error: Option<&EngineError>| allowed(error.map_or(CallResult::Ok, |e| CallResult::Error(e.to_string())));
+    match answer {
+        HostAnswer::Done | HostAnswer::Server(_) | HostAnswer::Now(_) | HostAnswer::Known(_) => allowed(CallResult::Ok),
+        HostAnswer::Open(result) => result.as_ref().map_or_else(failed, |_| allowed(CallResult::Ok)),
+        HostAnswer::Certificate(result) => result.as_ref().map_or_else(failed, |_| allowed(CallResult::Ok)),
+        HostAnswer::Send(answers) => match answers.get(index) {
+            Some(Ok(response)) => Ended {
+                bytes_in: response.body.len() as u64,
+                reply: Some(digest(&response.body)),
+                ..allowed(CallResult::Status(response.status))
+            },
+            Some(Err(error)) => failed(error),
+            None => allowed(CallResult::Ok),
+        },
+        HostAnswer::EnginePing(result) => engine(result.as_ref().err()),
+        HostAnswer::EngineVersion(result) => engine(result.as_ref().err()),
+        HostAnswer::EngineInfo(result) => engine(result.as_ref().err()),
+        HostAnswer::EngineNetworks(result) => engine(result.as_ref().err()),
     }
 }

@@ -44,7 +44,15 @@ fn environment(target: Option<crate::endpoint::EndpointTarget>) -> Environment {
 }
 
 fn calls(kept: &Arc<Kept>, grant: Grant) -> HostCalls {
-    HostCalls::new("lab".into(), "00".into(), grant, kept.clone(), kept.clone(), Arc::new(Limits::default()))
+    HostCalls::new(
+        "lab".into(),
+        "00".into(),
+        grant,
+        kept.clone(),
+        kept.clone(),
+        Arc::new(Limits::default()),
+        Tape::None,
+    )
 }
 
 #[allow(clippy::unnecessary_wraps, reason = "as the bindings hand it over")]

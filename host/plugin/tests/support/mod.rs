@@ -26,6 +26,12 @@ pub struct Parts {
     pub fields: String,
     /// Pages of memory at the start.
     pub pages: Option<u32>,
+    /// Further imports of the core module.
+    pub imports: String,
+    /// Their interfaces, as the world has them: `import wasi:random/random@0.2.6;`.
+    pub world: String,
+    /// The packages of those.
+    pub packages: String,
 }
 
 /// Static data and its addresses.
@@ -130,6 +136,8 @@ pub fn provider(parts: &Parts) -> Vec<u8> {
   (import "kedge:provider/endpoints@0.1.0" "open" (func $open (param i32 i32 i32)))
   (import "kedge:provider/secrets@0.1.0" "available" (func $available (param i32 i32) (result i32)))
   (import "kedge:provider/container-engine@0.1.0" "ping" (func $ping (param i32)))
+  (import "kedge:provider/endpoints@0.1.0" "[method]endpoint.send" (func $send (param i32 i32 i32 i32 i32 i32 i32 i32 i32 i32)))
+  {imports}
   (memory (export "memory") {pages})
   (data (i32.const {DATA}) "{bytes}")
   (func (export "cabi_realloc") (param i32 i32 i32 i32) (result i32)
@@ -161,13 +169,16 @@ pub fn provider(parts: &Parts) -> Vec<u8> {
         schema = parts.schema.clone().unwrap_or_else(|| ok_text(empty, 2)),
         run = parts.run.clone().unwrap_or_else(|| ok_text(empty, 2)),
         fields = parts.fields,
+        imports = parts.imports,
     );
     let mut resolve = Resolve::default();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../wit");
     let (package, _) = resolve.push_path(&folder).unwrap();
-    let extra = resolve
-        .push_str("test.wit", "package kedge:test; world whole { include kedge:provider/provider@0.1.0; include kedge:provider/with-preflight@0.1.0; }")
-        .unwrap();
+    let text = format!(
+        "package kedge:test; world whole {{ include kedge:provider/provider@0.1.0; include kedge:provider/with-preflight@0.1.0; {} }} {}",
+        parts.world, parts.packages
+    );
+    let extra = resolve.push_str("test.wit", &text).unwrap();
     let _ = package;
     encode(&module, &resolve, extra)
 }
@@ -220,6 +231,6 @@ pub fn limits() -> Limits {
 /// A host with a log and an audit that tests can read.
 pub fn host() -> (PluginHost, Arc<Kept>, Arc<Audited>) {
     let (log, audit) = (Arc::new(Kept::default()), Arc::new(Audited::default()));
-    let options = HostOptions { cache_dir: None, limits: limits(), log: log.clone(), audit: audit.clone() };
+    let options = HostOptions { limits: limits(), log: log.clone(), audit: audit.clone(), ..HostOptions::default() };
     (PluginHost::new(options).unwrap(), log, audit)
 }

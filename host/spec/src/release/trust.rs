@@ -158,20 +158,6 @@ impl Release {
                 .remedy("the release decides; leave `--bundles-override` out to use the one that the spec names"),
             );
         }
-        let bundles = spec.cluster().spec.bundles_ref.as_ref();
-        let named = bundles.map(|b| b.name.as_str()).filter(|n| !n.is_empty());
-        if let Some(named) = named
-            && named != self.name
-        {
-            found.push(
-                Finding::warning(
-                    "bundles-ref",
-                    format!("`bundlesRef` names `{named}`, and the release in use is `{}`", self.name),
-                )
-                .at(&reference, "spec.bundlesRef")
-                .remedy("`bundlesRef` is the old form and decides nothing for a new cluster: remove it"),
-            );
-        }
     }
 
     /// The day on which the standard support of a Kubernetes version ends, `YYYY-MM-DD`, if the release says so.

@@ -34,7 +34,7 @@ pub(crate) const TOO_LARGE: &str = "file-too-large";
 
 /// For specs: some thousand worker node groups, each with a machine document of its own.
 pub(crate) const SPEC: Limits =
-    Limits { bytes: 4 << 20, depth: 64, expanded: 20_000, documents: 10_000, values: 200_000, flaws: 100 };
+    Limits { bytes: 4 << 20, depth: 64, expanded: 20_000, documents: 4_000, values: 150_000, flaws: 100 };
 
 /// For release manifests, which are made by machines.
 pub(crate) const RELEASE: Limits =

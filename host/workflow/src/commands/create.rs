@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 
-use kedge_plugin::NoAudit;
 use kedge_spec::provider::Placement;
 
 use super::offline::warn;
@@ -223,7 +222,7 @@ async fn dry_run(
     if let Some(line) = steps.first().and_then(|s| s.line()) {
         reporter.line(line);
     }
-    let environment = prepared.environment(options, secrets, Arc::new(NoAudit))?;
+    let environment = prepared.environment(options, secrets)?;
     let checked = preflight::run(prepared, options, &environment, Some(ground), false, reporter).await?;
     gitops::check(prepared, options, false).await?;
     let manifests = prepared.render(&checked.facts).await?;

@@ -10,9 +10,9 @@ use super::create::{locked, remembered};
 use crate::error::WorkflowError;
 use crate::event::{Reporter, ReporterExt};
 use crate::folder::{Folder, SPEC};
-use crate::journal::{Entry, Journal, Operation, Records};
+use crate::journal::{Entry, Journal, Operation, Record, Records};
 use crate::load;
-use crate::management::{self, Management};
+use crate::management::{self, Ground, Management};
 use crate::options::{Options, SpecInput};
 use crate::outcome::DeleteOutcome;
 use crate::run::{Run, Side};
@@ -49,18 +49,27 @@ async fn run(
     let secrets = prepared.secrets(&options);
     let (folder, lock) = locked(&options, &name, "delete cluster", reporter.as_ref())?;
     let journal = Journal::open(&folder, &options.version)?;
+    made_here(&options, &name, &journal.records(), &ground)?;
     reporter.line("Performing setup and validations");
     let identity = folder.identity()?;
     let secrets = Arc::new(secrets);
     let run = Run::new(options.clone(), reporter, prepared, folder, journal, secrets, ground, identity, components);
+    begun_here(&run)?;
     if let Err(failure) = findable(&run).await {
         return Err(WorkflowError::Api { message: failure.message, help: failure.remedy, source: None });
     }
     alone(&run).await?;
-    let steps = match run.management {
+    let ephemeral = run.journal.records().inputs().is_some_and(|inputs| inputs.ephemeral);
+    let mut steps = match run.management {
+        // There is nothing outside the folder, and nobody to ask.
+        _ if ephemeral => Vec::new(),
         Some(_) => teardown::delete_managed(),
         None => teardown::delete(run.driver.temporary()),
     };
+    if run.prepared.cluster().spec.git_ops_ref.is_some() && !options.rehearsal && !ephemeral {
+        let at = steps.iter().position(|step| step.id() == delete_id::DELETE).map_or(steps.len(), |at| at + 1);
+        steps.insert(at, Box::new(teardown::git::CleanUpGit));
+    }
     let now = || options.clock.now();
     let runner = Runner {
         operation: Operation::Delete,
@@ -96,6 +105,20 @@ async fn run(
     Ok(DeleteOutcome { cluster: name, removed })
 }
 
+/// A rehearsal must not take a real cluster for one of its own: its objects would be moved into the simulation, and its
+/// machines left without anybody to look after them.
+fn made_here(options: &Options, name: &str, records: &[Record], ground: &Ground) -> Result<(), WorkflowError> {
+    let made_with = records.inputs().map(|inputs| inputs.bootstrap.as_str());
+    if !options.rehearsal || made_with == Some(ground.name().as_str()) {
+        return Ok(());
+    }
+    let made_with = made_with.map_or_else(|| "by another program".to_owned(), |with| format!("with the {with}"));
+    Err(WorkflowError::Input {
+        message: format!("`{name}` was made {made_with}, and not in a rehearsal that could delete it"),
+        help: "nothing was touched; run the same command without the rehearsal".into(),
+    })
+}
+
 fn unreachable(management: &Management, why: String) -> Failure {
     Failure::new(
         format!("the management cluster `{}` can't be asked: {why}", management.name),
@@ -104,6 +127,28 @@ fn unreachable(management: &Management, why: String) -> Failure {
             management.kubeconfig.display()
         ),
     )
+}
+
+/// Where a half-made cluster's objects are, nobody else can delete it from: another bootstrap cluster would know nothing of
+/// its machines, and they would be forgotten.
+fn begun_here(run: &Run) -> Result<(), WorkflowError> {
+    let records = run.journal.records();
+    let Some(inputs) = records.inputs().filter(|inputs| !inputs.ephemeral) else { return Ok(()) };
+    let moved = records.ever_started(Operation::Create, id::MOVE);
+    let made = records.ever_started(Operation::Create, id::BOOTSTRAP);
+    if run.management.is_some() || moved || !made || inputs.bootstrap == run.driver.name() {
+        return Ok(());
+    }
+    Err(WorkflowError::Input {
+        message: format!(
+            "the create of `{}` began on the {}, and this delete would look for it on the {}",
+            run.name(),
+            inputs.bootstrap,
+            run.driver.name()
+        ),
+        help: "nothing was touched; give the flags that the create was given: `--bootstrap-kubeconfig FILE` for an existing cluster, `--lab` for a lab"
+            .into(),
+    })
 }
 
 /// Refuses to delete a cluster that manages others: nobody would be left to work on them.

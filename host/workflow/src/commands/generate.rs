@@ -53,7 +53,10 @@ pub async fn generate_arguments(options: &Options, provider: &str) -> Result<Opt
 pub(crate) async fn plugin_named(options: &Options, provider: &str) -> Result<Plugin, WorkflowError> {
     let (host, catalog) = catalog(options, None)?;
     match host.named(&catalog, provider).await {
-        Ok(plugin) => Ok(plugin),
+        Ok(plugin) => {
+            options.plugin_rules.admit(&plugin, None).map_err(|e| plugin_error(provider, e))?;
+            Ok(plugin)
+        }
         Err(PluginError::NotFound { known, .. }) => {
             let known: Vec<String> = known.iter().map(|k| format!("`{k}`")).collect();
             Err(WorkflowError::NoPlugin {

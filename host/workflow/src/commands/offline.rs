@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use kedge_plugin::NoAudit;
 use serde_json::Value;
 
 use crate::error::WorkflowError;
@@ -69,7 +68,7 @@ pub async fn preflight(options: &Options, reporter: &dyn Reporter) -> Result<Pre
         false => Some(management::ground(options, &prepared, records.management_kubeconfig())?),
     };
     let begun = records.ever_started(Operation::Create, id::WORKLOAD);
-    let environment = prepared.environment(options, Arc::new(secrets), Arc::new(NoAudit))?;
+    let environment = prepared.environment(options, Arc::new(secrets))?;
     let checked = checks::run(&prepared, options, &environment, ground.as_ref(), begun, reporter).await?;
     gitops::check(&prepared, options, false).await?;
     Ok(PreflightOutcome { cluster: prepared.name().to_owned(), checks: checked.checks })

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kedge_plugin::{EngineAddress, Environment, NoAudit, Override, Plugin, PluginError, SecretStore};
+use kedge_plugin::{EngineAddress, Override, Plugin, PluginError, SecretStore};
 use kedge_spec::provider::{CommandAnswer, EndpointNeed, ProviderCommand, ProviderDocument};
 use kedge_spec::{Severity, Spec};
 use serde_json::{Map, Value, json};
@@ -104,7 +104,11 @@ impl ProviderCommands {
             .map(|(server, to)| (server.clone(), Override { address: to.address, ca_pem: to.ca_pem.clone() }))
             .collect();
         let engine = EngineAddress::from_lookup(|name| (options.environment)(name));
-        let environment = Environment::for_spec(description, &places, secrets, &overrides, Arc::new(NoAudit))
+        let rules = &options.plugin_rules;
+        rules.admit(&self.plugin, None).map_err(|e| plugin_error(&description.name, e))?;
+        let environment = self
+            .plugin
+            .environment(&places, secrets, &overrides, rules.trail.clone())
             .map_err(|e| plugin_error(&description.name, e))?
             .with_engine(Some(engine));
         let mut arguments = given.arguments.clone();

@@ -26,6 +26,7 @@ pub async fn schema(options: &Options, kind: Option<&str>) -> Result<SchemaOutco
             break;
         }
         let plugin = host.load(entry).await.map_err(|e| plugin_error(&entry.name, e))?;
+        options.plugin_rules.admit(&plugin, None).map_err(|e| plugin_error(&entry.name, e))?;
         for (kind, schema) in schemas(&plugin).await? {
             kinds.entry(kind).or_insert(schema);
         }

@@ -10,7 +10,7 @@ mod repository;
 use std::path::PathBuf;
 
 use kedge_spec::DefaultedSpec;
-use serde_json::Value;
+use kedge_spec::cluster::{FLUX_NAMESPACE, GIT_BRANCH, SSH_KEY_ALGORITHM};
 use thiserror::Error;
 
 pub(crate) use files::all as files;
@@ -20,10 +20,6 @@ pub(crate) use repository::Repository;
 use crate::load::Prepared;
 use crate::options::Options;
 use crate::tools::ToolError;
-
-/// Where Flux lives, and which branch it follows, when the spec does not say.
-const NAMESPACE: &str = "flux-system";
-const BRANCH: &str = "main";
 
 /// Why GitOps can't be set up.
 #[derive(Debug, Error)]
@@ -112,40 +108,28 @@ pub(crate) struct Config {
 impl Config {
     /// What a spec asks for; none if it asks for no GitOps.
     pub(crate) fn of(spec: &DefaultedSpec) -> Result<Option<Self>, GitOpsError> {
-        let Some(reference) = &spec.cluster().spec.git_ops_ref else { return Ok(None) };
-        let object = format!("{} `{}`", reference.kind, reference.name);
-        let wrong = |problem: &str| GitOpsError::Spec { object: object.clone(), problem: problem.to_owned() };
-        let document = spec.document(&reference.kind, &reference.name);
-        let body = document.map(|d| d.body.clone()).ok_or_else(|| wrong("is not in the spec"))?;
-        // The older kind has all in one place.
-        let (common, github, git, namespace) = if reference.kind == "GitOpsConfig" {
-            let github = body.pointer("/spec/flux/github").cloned();
-            (github.clone().unwrap_or_default(), github, None, "fluxSystemNamespace")
-        } else {
-            let spec = body.get("spec").cloned().unwrap_or_default();
-            (spec.clone(), spec.get("github").cloned(), spec.get("git").cloned(), "systemNamespace")
+        let cluster = &spec.cluster().spec;
+        let Some(reference) = &cluster.git_ops_ref else { return Ok(None) };
+        let wrong = |problem: &str| GitOpsError::Spec {
+            object: format!("{} `{}`", reference.kind, reference.name),
+            problem: problem.to_owned(),
         };
-        let github = github.filter(|v| !v.is_null());
-        let git = git.filter(|v| !v.is_null());
-        let host = match (github, git) {
-            (Some(github), None) => Host::GitHub {
-                owner: text(&github, "owner").ok_or_else(|| wrong("names no `owner` of the repository"))?,
-                repository: text(&github, "repository").ok_or_else(|| wrong("names no `repository`"))?,
-                personal: github.get("personal").and_then(Value::as_bool).unwrap_or_default(),
-            },
-            (None, Some(git)) => Host::Git {
-                url: text(&git, "repositoryUrl").ok_or_else(|| wrong("has no `repositoryUrl`"))?,
-                algorithm: text(&git, "sshKeyAlgorithm").unwrap_or_else(|| "ecdsa".to_owned()),
-            },
-            (None, None) => return Err(wrong("names neither `github` nor `git`")),
-            (Some(_), Some(_)) => return Err(wrong("names both `github` and `git`")),
+        let flux = spec.flux().ok_or_else(|| wrong("is not in the spec, or can't be read"))?;
+        let or = |text: String, usual: &str| if text.is_empty() { usual.to_owned() } else { text };
+        let host = match (flux.github, flux.git) {
+            (Some(github), None) => {
+                Host::GitHub { owner: github.owner, repository: github.repository, personal: github.personal }
+            }
+            (None, Some(git)) => {
+                Host::Git { url: git.repository_url, algorithm: or(git.ssh_key_algorithm, SSH_KEY_ALGORITHM) }
+            }
+            _ => return Err(wrong("has to name either `github` or `git`")),
         };
-        let manager = &spec.cluster().spec.management_cluster.name;
-        let path = text(&common, "clusterConfigPath").unwrap_or_else(|| format!("clusters/{manager}"));
+        let path = or(flux.cluster_config_path, &format!("clusters/{}", cluster.management_cluster.name));
         Ok(Some(Self {
             host,
-            namespace: text(&common, namespace).unwrap_or_else(|| NAMESPACE.to_owned()),
-            branch: text(&common, "branch").unwrap_or_else(|| BRANCH.to_owned()),
+            namespace: or(flux.system_namespace, FLUX_NAMESPACE),
+            branch: or(flux.branch, GIT_BRANCH),
             path: path.trim_matches('/').to_owned(),
         }))
     }
@@ -164,13 +148,12 @@ impl Config {
 pub(crate) async fn check(prepared: &Prepared, options: &Options, own: bool) -> Result<(), GitOpsError> {
     let Some(config) = Config::of(&prepared.spec)?.filter(|_| !options.rehearsal) else { return Ok(()) };
     let credential = Credential::of(&config, options)?;
-    Flux::find(options)?;
     let self_managed = prepared.cluster().is_self_managed();
+    // Flux is where the management cluster is, and there already for the others.
+    if self_managed {
+        Flux::find(options)?;
+    }
     Repository::new(&config, &credential, options)?.check(self_managed, own).await
-}
-
-fn text(value: &Value, key: &str) -> Option<String> {
-    value.get(key).and_then(Value::as_str).filter(|text| !text.is_empty()).map(str::to_owned)
 }
 
 /// What opens the repository.

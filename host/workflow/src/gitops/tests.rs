@@ -110,7 +110,9 @@ async fn files_go_into_a_repository_that_has_some() {
     let repository = Repository::new(&github("main"), &Credential::Token("t".into()), &bed.options(&[])).unwrap();
     assert!(repository.exists().await.unwrap());
     repository.check(true, false).await.unwrap();
+    assert!(!repository.has(&files("one")).await.unwrap());
     assert!(repository.commit(files("one")).await.unwrap());
+    assert!(repository.has(&files("one")).await.unwrap() && !repository.has(&files("two")).await.unwrap());
     assert_eq!(bed.at("main", "clusters/prod/prod/eksa-system/eksa-cluster.yaml"), "one");
     assert_eq!(bed.at("main", "README"), "ours");
     assert!(!repository.commit(files("one")).await.unwrap(), "nothing changed");

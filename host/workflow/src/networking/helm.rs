@@ -1,11 +1,14 @@
-//! Helm, as it is in PATH: it makes manifests of a chart. There is no chart engine in this program.
+//! Helm itself, from PATH or from the release's tools image: it makes manifests of a chart. There is no chart engine in
+//! this program.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use kedge_bootstrap::{Driver, ToolRun};
 use kedge_spec::cluster::{Cluster, RegistryMirrorConfiguration};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -20,6 +23,8 @@ const PATIENCE: Duration = Duration::from_mins(3);
 /// How often a chart is asked for, and how long the first wait is; each further one is twice as long.
 const TRIES: u32 = 3;
 const FIRST_WAIT: Duration = Duration::from_millis(500);
+/// Where its files are in a container.
+const INSIDE: &str = "/tmp/kedge";
 
 /// A chart and what to make of it.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,23 +37,52 @@ pub(crate) struct Chart {
     pub(crate) values: Value,
 }
 
+/// Where Helm is.
+enum Runner {
+    /// In PATH.
+    Path(Tool),
+    /// In the release's tools image, which the driver's container engine runs.
+    Image { driver: Arc<dyn Driver>, image: String },
+}
+
 /// Helm, ready to be run for a spec.
-#[derive(Debug)]
 pub(crate) struct Helm {
-    tool: Tool,
+    runner: Runner,
     environment: BTreeMap<String, String>,
     flags: Vec<String>,
     first_wait: Duration,
     /// Credentials and the authority of a mirror, on the disk as long as this is.
     private: Option<TempDir>,
+    /// The same for a container: path and content.
+    files: Vec<(String, String)>,
+}
+
+// There may be a password in it.
+impl std::fmt::Debug for Helm {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Helm").finish_non_exhaustive()
+    }
 }
 
 impl Helm {
-    /// Finds it, and prepares what the spec's mirror and proxy ask for.
-    pub(crate) fn find(cluster: &Cluster, options: &Options) -> Result<Self, WorkflowError> {
-        let tool = Tool::find(options, "helm", "makes manifests of Cilium's chart")?;
-        let mut helm =
-            Self { tool, environment: BTreeMap::new(), flags: Vec::new(), first_wait: FIRST_WAIT, private: None };
+    /// Finds it in PATH, or else in the release's tools image if there is a container engine, and prepares what the spec's
+    /// mirror and proxy ask for.
+    pub(crate) fn find(cluster: &Cluster, options: &Options, tools: Option<String>) -> Result<Self, WorkflowError> {
+        let found = Tool::find(options, "helm", "makes manifests of Cilium's chart");
+        let engine = options.bootstrap.as_ref().filter(|driver| driver.runs_images());
+        let runner = match (found, engine, tools) {
+            (Ok(tool), _, _) => Runner::Path(tool),
+            (Err(_), Some(driver), Some(image)) => Runner::Image { driver: Arc::clone(driver), image },
+            (Err(error), _, _) => return Err(error.into()),
+        };
+        let mut helm = Self {
+            runner,
+            environment: BTreeMap::new(),
+            flags: Vec::new(),
+            first_wait: FIRST_WAIT,
+            private: None,
+            files: Vec::new(),
+        };
         if let Some(proxy) = &cluster.spec.proxy_configuration {
             let mut set = |name: &str, value: &str| {
                 for name in [name.to_owned(), name.to_lowercase()] {
@@ -74,15 +108,25 @@ impl Helm {
         if authority.is_none() && !credentials {
             return Ok(());
         }
-        let private = TempDir::with_prefix("kedge-helm-").map_err(unwritable)?;
-        let keep = |name: &str, text: &str| -> Result<PathBuf, WorkflowError> {
-            let file = private.path().join(name);
-            std::fs::write(&file, text).map_err(unwritable)?;
-            Ok(file)
+        let folder = match &self.runner {
+            Runner::Path(_) => {
+                let private = TempDir::with_prefix("kedge-helm-").map_err(unwritable)?;
+                self.private.insert(private).path().to_owned()
+            }
+            Runner::Image { .. } => PathBuf::from(INSIDE),
+        };
+        let mut keep = |name: &str, text: &str| -> Result<String, WorkflowError> {
+            let file = folder.join(name);
+            let path = file.display().to_string();
+            match &self.runner {
+                Runner::Path(_) => std::fs::write(&file, text).map_err(unwritable)?,
+                Runner::Image { .. } => self.files.push((path.clone(), text.to_owned())),
+            }
+            Ok(path)
         };
         if let Some(authority) = authority {
             let file = keep("ca.crt", authority)?;
-            self.flags.extend(["--ca-file".to_owned(), file.display().to_string()]);
+            self.flags.extend(["--ca-file".to_owned(), file]);
         }
         if credentials {
             let get = |name: &str| (options.environment)(name).filter(|value| !value.is_empty());
@@ -99,9 +143,8 @@ impl Helm {
             let server = format!("{host}:{port}");
             let auth = json!({"auths": {server: {"auth": BASE64.encode(format!("{user}:{password}"))}}});
             let file = keep("registry.json", &auth.to_string())?;
-            self.environment.insert("HELM_REGISTRY_CONFIG".to_owned(), file.display().to_string());
+            self.environment.insert("HELM_REGISTRY_CONFIG".to_owned(), file);
         }
-        self.private = Some(private);
         Ok(())
     }
 
@@ -138,8 +181,36 @@ impl Helm {
         arguments.extend(self.flags.iter().cloned());
         arguments.extend(["--values".to_owned(), "-".to_owned()]);
         let values = kedge_spec::yaml_document(&chart.values);
-        let call = Call { arguments, environment: self.environment.clone(), input: &values, folder: None };
-        self.tool.run(&format!("template {}", chart.reference), call, PATIENCE, interrupt).await
+        let doing = format!("template {}", chart.reference);
+        match &self.runner {
+            Runner::Path(tool) => {
+                let call = Call { arguments, environment: self.environment.clone(), input: &values, folder: None };
+                tool.run(&doing, call, PATIENCE, interrupt).await
+            }
+            Runner::Image { driver, image } => {
+                let command: Vec<String> = std::iter::once("helm".to_owned()).chain(arguments).collect();
+                let run = ToolRun {
+                    image,
+                    command: &command,
+                    environment: &self.environment,
+                    files: &self.files,
+                    input: &values,
+                    bound: PATIENCE,
+                };
+                let command = format!("helm {doing}");
+                let failed = |said: String| ToolError::Failed {
+                    command: command.clone(),
+                    status: format!("in a container of `{image}`"),
+                    said,
+                };
+                match interrupt.unless_asked(driver.run(&run)).await {
+                    None => Err(ToolError::Interrupted { command: command.clone() }),
+                    Some(Ok(Some(text))) => Ok(text),
+                    Some(Ok(None)) => Err(failed("there is no container engine".to_owned())),
+                    Some(Err(error)) => Err(failed(error.to_string())),
+                }
+            }
+        }
     }
 }
 

@@ -42,7 +42,7 @@ impl Cni {
         };
         let kubernetes = prepared.cluster().spec.kubernetes_version.to_string();
         let values = values::cilium(prepared.cluster(), &|name: &str| prepared.view.images.get(name).cloned());
-        match (Helm::find(prepared.cluster(), options), manifest) {
+        match (Helm::find(prepared.cluster(), options, prepared.view.management_image("eksa.cliTools")), manifest) {
             (Ok(helm), _) => Ok(Self::Chart(Box::new((helm, Chart { reference, kubernetes, values })))),
             (Err(WorkflowError::Tool(ToolError::Missing { .. })), Some(manifest)) => Ok(manifest),
             (Err(error), _) => Err(error),

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use kedge_bootstrap::{Bootstrap, BootstrapError, Identity, ToolRun, Wanted};
 use kedge_spec::cluster::{Cluster, RegistryMirrorConfiguration};
 use serde_json::json;
 
@@ -189,7 +190,7 @@ fn chart() -> Chart {
 #[tokio::test]
 async fn helm_is_told_chart_version_and_values() {
     let bed = Bed::new(RECORD);
-    let helm = Helm::find(&cluster(&json!({})), &bed.options(&[])).unwrap();
+    let helm = Helm::find(&cluster(&json!({})), &bed.options(&[]), None).unwrap();
     let text = helm.template(&chart(), &Interrupt::never()).await.unwrap();
     assert_eq!(text, "kind: ConfigMap\n");
     assert_eq!(
@@ -223,10 +224,10 @@ async fn mirror_and_proxy_reach_helm_and_leave_nothing_behind() {
     });
     cluster.spec.proxy_configuration =
         Some(serde_json::from_value(json!({"httpProxy": "p:1", "httpsProxy": "p:2", "noProxy": ["a", "b"]})).unwrap());
-    let error = Helm::find(&cluster, &bed.options(&[])).unwrap_err().to_string();
+    let error = Helm::find(&cluster, &bed.options(&[]), None).unwrap_err().to_string();
     assert!(error.contains("`REGISTRY_USERNAME`"), "{error}");
-    let helm =
-        Helm::find(&cluster, &bed.options(&[("REGISTRY_USERNAME", "u"), ("REGISTRY_PASSWORD", "secret")])).unwrap();
+    let helm = Helm::find(&cluster, &bed.options(&[("REGISTRY_USERNAME", "u"), ("REGISTRY_PASSWORD", "secret")]), None)
+        .unwrap();
     helm.template(&chart(), &Interrupt::never()).await.unwrap();
     let arguments = bed.said("");
     assert!(arguments.contains("--insecure-skip-tls-verify\n") && !arguments.contains("secret"), "{arguments}");
@@ -248,11 +249,11 @@ async fn helm_is_tried_again_and_what_it_says_is_told() {
     let bed = Bed::new(
         "echo x >>$said.count; [ $(wc -l <$said.count) -ge 3 ] && exec echo 'kind: A'; echo timeout >&2; exit 1",
     );
-    let mut helm = Helm::find(&cluster(&json!({})), &bed.options(&[])).unwrap();
+    let mut helm = Helm::find(&cluster(&json!({})), &bed.options(&[]), None).unwrap();
     helm.hurry();
     assert_eq!(helm.template(&chart(), &Interrupt::never()).await.unwrap(), "kind: A\n");
     let bed = Bed::new("echo 'chart  not found' >&2; exit 1");
-    let mut helm = Helm::find(&cluster(&json!({})), &bed.options(&[])).unwrap();
+    let mut helm = Helm::find(&cluster(&json!({})), &bed.options(&[]), None).unwrap();
     helm.hurry();
     let error = helm.template(&chart(), &Interrupt::never()).await.unwrap_err();
     assert_eq!(
@@ -260,7 +261,75 @@ async fn helm_is_tried_again_and_what_it_says_is_told() {
         "`helm template r.example/eks/cilium:1.18.4-0` failed (exit status: 1): chart not found"
     );
     std::fs::remove_file(bed.home.path().join("helm")).unwrap();
-    let error = Helm::find(&cluster(&json!({})), &bed.options(&[])).unwrap_err();
+    let error = Helm::find(&cluster(&json!({})), &bed.options(&[]), None).unwrap_err();
     assert_eq!(error.exit_code(), 4);
     assert!(error.to_string().contains("`helm` is needed and not in PATH"), "{error}");
+}
+
+/// A container engine that writes down what it is asked to run.
+struct Engine(std::sync::Mutex<Vec<String>>);
+
+#[async_trait::async_trait]
+impl kedge_bootstrap::Driver for Engine {
+    fn name(&self) -> &'static str {
+        "test"
+    }
+
+    fn temporary(&self) -> bool {
+        true
+    }
+
+    fn runs_images(&self) -> bool {
+        true
+    }
+
+    async fn run(&self, run: &ToolRun<'_>) -> Result<Option<String>, BootstrapError> {
+        let files: Vec<&str> = run.files.iter().map(|(path, _)| path.as_str()).collect();
+        let said = format!("{} | {} | {} | {}", run.image, run.command.join(" "), files.join(" "), run.input);
+        self.0.lock().unwrap().push(said);
+        Ok(Some("kind: A\n".to_owned()))
+    }
+
+    async fn find(&self, _cluster: &Identity) -> Result<Option<Bootstrap>, BootstrapError> {
+        Ok(None)
+    }
+
+    async fn create(
+        &self,
+        _cluster: &Identity,
+        _wanted: &Wanted,
+        _progress: &dyn kedge_bootstrap::Progress,
+    ) -> Result<Bootstrap, BootstrapError> {
+        unreachable!("nothing is made here")
+    }
+
+    async fn delete(&self, _cluster: &Identity) -> Result<(), BootstrapError> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn without_helm_in_path_the_tools_image_has_one() {
+    let bed = Bed::new("exit 1");
+    std::fs::remove_file(bed.home.path().join("helm")).unwrap();
+    let engine = Arc::new(Engine(std::sync::Mutex::default()));
+    let mut options = bed.options(&[("REGISTRY_USERNAME", "u"), ("REGISTRY_PASSWORD", "secret")]);
+    options.bootstrap = Some(engine.clone());
+    let mut cluster = cluster(&json!({}));
+    cluster.spec.registry_mirror_configuration = Some(RegistryMirrorConfiguration {
+        endpoint: "m.example".into(),
+        ca_cert_content: Some("AUTHORITY".into()),
+        authenticate: Some(true),
+        ..RegistryMirrorConfiguration::default()
+    });
+    assert!(Helm::find(&cluster, &options, None).is_err(), "a release without tools image");
+    let helm = Helm::find(&cluster, &options, Some("r.example/tools:1".into())).unwrap();
+    assert_eq!(helm.template(&chart(), &Interrupt::never()).await.unwrap(), "kind: A\n");
+    let said = engine.0.lock().unwrap().join("\n");
+    let expected = "r.example/tools:1 | helm template cilium oci://r.example/eks/cilium --version 1.18.4-0";
+    assert!(said.starts_with(expected) && !said.contains("secret"), "{said}");
+    assert!(
+        said.contains("--ca-file /tmp/kedge/ca.crt") && said.contains("| /tmp/kedge/ca.crt /tmp/kedge/registry.json |"),
+        "{said}"
+    );
 }

@@ -27,9 +27,16 @@ impl Step<Run> for GitOps {
         "Installing AddonManager and GitOps Toolkit on workload cluster"
     }
 
-    /// Flux follows the branch and the path that the spec names.
+    /// Flux follows the branch and the path that the spec names. For a cluster that another one manages, Flux is there, and
+    /// the files are what counts.
     async fn holds(&self, run: &Run) -> Result<bool, Failure> {
         let Some(config) = wanted(run)? else { return Ok(true) };
+        if run.management.is_some() {
+            // Flux is the management cluster's, and follows its path: the cluster's files are all there is to it.
+            let credential = Credential::of(&config, &run.options)?;
+            let repository = Repository::new(&config, &credential, &run.options)?;
+            return Ok(repository.has(&files(&config, &run.prepared)).await?);
+        }
         let Some(api) = run.workload_if_there().await? else { return Ok(false) };
         let source = flux_object(&api, SOURCE, &config).await?;
         let sync = flux_object(&api, SYNC, &config).await?;
@@ -51,6 +58,11 @@ impl Step<Run> for GitOps {
         };
         let credential = Credential::of(&config, &run.options)?;
         let repository = Repository::new(&config, &credential, &run.options)?;
+        if run.management.is_some() {
+            run.note("adding the cluster's files to git, where the management cluster's Flux follows them");
+            repository.commit(files(&config, &run.prepared)).await?;
+            return Ok(());
+        }
         let flux = Flux::find(&run.options)?;
         let kubeconfig = run.folder.path_of(&run.folder.kubeconfig_file());
         let kubeconfig = std::path::absolute(&kubeconfig).unwrap_or(kubeconfig);
@@ -68,7 +80,7 @@ impl Step<Run> for GitOps {
 }
 
 /// What the spec asks for, unless this is a rehearsal: the repository is a real one.
-fn wanted(run: &Run) -> Result<Option<Config>, Failure> {
+pub(crate) fn wanted(run: &Run) -> Result<Option<Config>, Failure> {
     Ok(Config::of(&run.prepared.spec)?.filter(|_| !run.options.rehearsal))
 }
 

@@ -21,6 +21,7 @@ mod workload_cluster;
 
 pub(crate) use cluster_api_bootstrap::{install_on, installed};
 pub(crate) use eksa_instances::PAUSED as EKSA_PAUSED;
+pub(crate) use gitops::wanted as gitops_wanted;
 pub(crate) use provider_setup::namespace;
 
 use spoken::Spoken;

@@ -3,7 +3,6 @@
 use std::sync::{Arc, PoisonError};
 
 use async_trait::async_trait;
-use kedge_plugin::FileAudit;
 
 use super::id;
 use crate::folder::{AUDIT, LOCK_FILE};
@@ -37,11 +36,10 @@ impl Step<Run> for SetupValidate {
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
         let (name, records) = (&run.prepared.description().name, run.journal.records());
-        let audit = FileAudit::open(run.folder.path_of(AUDIT)).map_err(|e| run.refuse(plugin_error(name, e)))?;
-        let environment = run
-            .prepared
-            .environment(&run.options, Arc::clone(&run.secrets), Arc::new(audit))
-            .map_err(|e| run.refuse(e))?;
+        let trail = &run.options.plugin_rules.trail;
+        trail.write_to(&run.folder.path_of(AUDIT)).map_err(|e| run.refuse(plugin_error(name, e)))?;
+        let environment =
+            run.prepared.environment(&run.options, Arc::clone(&run.secrets)).map_err(|e| run.refuse(e))?;
         let ground = run.ground();
         let begun = records.ever_started(Operation::Create, id::WORKLOAD);
         let checked =

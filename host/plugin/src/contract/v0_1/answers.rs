@@ -16,8 +16,12 @@ use super::bindings::kedge::provider::{report, types};
 use super::commands::exports::kedge::provider::commands;
 use super::preflight::exports::kedge::provider::preflight;
 use super::upgrade::exports::kedge::provider::upgrade;
+use crate::contract::text::json;
 use crate::contract::{Answer, CallError};
 use crate::error::Failure;
+use crate::limits::Limits;
+use crate::log_line::{clean, clean_lines};
+use crate::manifest;
 
 fn nonsense<T>(why: impl Into<String>) -> Answer<T> {
     Err(CallError::Nonsense(why.into()))
@@ -26,13 +30,14 @@ fn nonsense<T>(why: impl Into<String>) -> Answer<T> {
 pub(super) fn failure(failure: types::Failure) -> CallError {
     CallError::Failed(match failure {
         types::Failure::Invalid(findings) => Failure::Invalid(findings.into_iter().map(finding).collect()),
-        types::Failure::Unsupported(what) => Failure::Unsupported(what),
-        types::Failure::Internal(what) | types::Failure::Other(what) => Failure::Internal(what),
+        types::Failure::Unsupported(what) => Failure::Unsupported(clean_lines(&what)),
+        types::Failure::Internal(what) | types::Failure::Other(what) => Failure::Internal(clean_lines(&what)),
     })
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is turned into something else, like all of its kind")]
 fn object_ref(object: types::ObjectRef) -> ObjectRef {
-    ObjectRef { kind: object.kind, name: object.name }
+    ObjectRef { kind: clean(&object.kind), name: clean(&object.name) }
 }
 
 pub(super) fn finding(finding: types::Finding) -> Finding {
@@ -42,30 +47,23 @@ pub(super) fn finding(finding: types::Finding) -> Finding {
             types::Severity::Note => Severity::Note,
             types::Severity::Warning | types::Severity::Other(_) => Severity::Warning,
         },
-        code: finding.code,
+        code: clean(&finding.code),
         document: finding.document.map(object_ref),
-        path: finding.path,
-        message: finding.message,
-        remedy: finding.remedy,
-        link: finding.link,
+        path: clean(&finding.path),
+        message: clean_lines(&finding.message),
+        remedy: clean_lines(&finding.remedy),
+        link: finding.link.map(|link| clean(&link)),
     }
 }
 
-pub(super) fn json(what: &str, text: &str) -> Answer<Value> {
-    serde_json::from_str(text).or_else(|error| {
-        let start: String = text.chars().take(40).collect();
-        nonsense(format!("{what} is not JSON: {error}; it starts with `{}`", start.escape_debug()))
-    })
-}
-
-pub(super) fn object(what: &str, text: &str) -> Answer<Value> {
-    let value = json(what, text)?;
+pub(super) fn object(limits: &Limits, what: &str, text: &str) -> Answer<Value> {
+    let value = json(limits, what, text)?;
     if value.is_object() { Ok(value) } else { nonsense(format!("{what} is not a JSON object")) }
 }
 
 /// A Kubernetes object, as far as the host needs it to be one.
-fn kubernetes(what: &str, text: &str, named: bool) -> Answer<Value> {
-    let value = object(what, text)?;
+fn kubernetes(limits: &Limits, what: &str, text: &str, named: bool) -> Answer<Value> {
+    let value = object(limits, what, text)?;
     let has = |path: &str| value.pointer(path).and_then(Value::as_str).is_some_and(|t| !t.is_empty());
     for (path, name) in [("/apiVersion", "apiVersion"), ("/kind", "kind")] {
         if !has(path) {
@@ -178,7 +176,7 @@ pub(super) fn description(answer: describe::Provider) -> Answer<Description> {
         }
     }
     let i = answer.infrastructure;
-    Ok(Description {
+    let description = Description {
         name: answer.name,
         title: answer.title,
         version: answer.version,
@@ -198,11 +196,14 @@ pub(super) fn description(answer: describe::Provider) -> Answer<Description> {
         user_endpoint: answer.user_endpoint,
         extra_cni: answer.extra_cni,
         extensions: answer.extensions.into_iter().collect(),
-    })
+    };
+    manifest::printable(&description).or_else(nonsense)?;
+    Ok(description)
 }
 
 /// Defaulting may fill documents in; it may not add, drop or rename any.
 pub(super) fn defaulted(
+    limits: &Limits,
     given: &[ProviderDocument],
     answer: config::Defaulted,
 ) -> Answer<(Vec<ProviderDocument>, Vec<Change>)> {
@@ -220,7 +221,7 @@ pub(super) fn defaulted(
                 after.name.escape_debug()
             ));
         }
-        let body = object(&format!("{} `{}`", after.kind, after.name), &after.body)?;
+        let body = object(limits, &format!("{} `{}`", after.kind, after.name), &after.body)?;
         documents.push(ProviderDocument { api_version: after.api_version, kind: after.kind, name: after.name, body });
     }
     let changes = answer
@@ -231,7 +232,7 @@ pub(super) fn defaulted(
     Ok((documents, changes))
 }
 
-pub(super) fn templates(answer: Vec<machines::MachineTemplate>) -> Answer<Vec<MachineTemplate>> {
+pub(super) fn templates(limits: &Limits, answer: Vec<machines::MachineTemplate>) -> Answer<Vec<MachineTemplate>> {
     let mut seen = BTreeSet::new();
     let mut out = Vec::with_capacity(answer.len());
     for template in answer {
@@ -239,7 +240,8 @@ pub(super) fn templates(answer: Vec<machines::MachineTemplate>) -> Answer<Vec<Ma
         if !seen.insert(role.clone()) {
             return nonsense(format!("it gave two machine templates for {}", role_words(&role)));
         }
-        let object = kubernetes(&format!("the machine template for {}", role_words(&role)), &template.object, false)?;
+        let object =
+            kubernetes(limits, &format!("the machine template for {}", role_words(&role)), &template.object, false)?;
         out.push(MachineTemplate { role, object, in_place: template.in_place });
     }
     Ok(out)
@@ -295,7 +297,7 @@ pub(super) fn node(answer: machines::NodeContribution) -> Answer<NodeContributio
     })
 }
 
-pub(super) fn manifests(answer: Vec<manifests::Manifest>) -> Answer<Vec<Manifest>> {
+pub(super) fn manifests(limits: &Limits, answer: Vec<manifests::Manifest>) -> Answer<Vec<Manifest>> {
     answer
         .into_iter()
         .enumerate()
@@ -311,15 +313,18 @@ pub(super) fn manifests(answer: Vec<manifests::Manifest>) -> Answer<Vec<Manifest
                     ));
                 }
             };
-            Ok(Manifest { placement, object: kubernetes(&format!("object {index}"), &manifest.object, true)? })
+            Ok(Manifest { placement, object: kubernetes(limits, &format!("object {index}"), &manifest.object, true)? })
         })
         .collect()
 }
 
-pub(super) fn infrastructure(answer: manifests::InfrastructureObjects) -> Answer<InfrastructureObjects> {
+pub(super) fn infrastructure(
+    limits: &Limits,
+    answer: manifests::InfrastructureObjects,
+) -> Answer<InfrastructureObjects> {
     Ok(InfrastructureObjects {
-        cluster: kubernetes("the infrastructure cluster", &answer.cluster, true)?,
-        others: manifests(answer.others)?,
+        cluster: kubernetes(limits, "the infrastructure cluster", &answer.cluster, true)?,
+        others: manifests(limits, answer.others)?,
     })
 }
 
@@ -330,23 +335,27 @@ pub(super) fn plan(answer: Vec<preflight::Check>) -> Answer<Vec<Check>> {
             return nonsense(format!("the check `{}` is in the plan twice or has no id", check.id.escape_debug()));
         }
     }
-    let check =
-        |c: preflight::Check| Check { id: c.id, title: c.title, document: c.document.map(object_ref), quiet: c.quiet };
+    let check = |c: preflight::Check| Check {
+        id: clean(&c.id),
+        title: clean(&c.title),
+        document: c.document.map(object_ref),
+        quiet: c.quiet,
+    };
     Ok(answer.into_iter().map(check).collect())
 }
 
 pub(super) fn check_outcome(outcome: report::CheckOutcome) -> CheckOutcome {
     CheckOutcome {
-        check: outcome.check,
+        check: clean(&outcome.check),
         status: match outcome.status {
             report::Status::Passed => CheckStatus::Passed,
             report::Status::Failed => CheckStatus::Failed,
             // A word this host does not know is not a pass.
             report::Status::Warned | report::Status::Other(_) => CheckStatus::Warned,
-            report::Status::Skipped(why) => CheckStatus::Skipped(why),
+            report::Status::Skipped(why) => CheckStatus::Skipped(clean_lines(&why)),
         },
-        expected: outcome.expected,
-        found: outcome.found,
+        expected: clean_lines(&outcome.expected),
+        found: clean_lines(&outcome.found),
         findings: outcome.findings.into_iter().map(finding).collect(),
     }
 }
@@ -402,7 +411,7 @@ pub(super) fn commands(answer: Vec<commands::Command>) -> Answer<Vec<ProviderCom
             }
             arguments.push(CommandArgument {
                 name: argument.name,
-                about: argument.about,
+                about: clean(&argument.about),
                 kind: match argument.kind {
                     commands::ArgumentKind::Text | commands::ArgumentKind::Other(_) => ArgumentKind::Text,
                     commands::ArgumentKind::Choice(values) => ArgumentKind::Choice(values),
@@ -417,8 +426,8 @@ pub(super) fn commands(answer: Vec<commands::Command>) -> Answer<Vec<ProviderCom
         }
         out.push(ProviderCommand {
             name: command.name,
-            about: command.about,
-            details: command.details,
+            about: clean(&command.about),
+            details: clean_lines(&command.details),
             arguments,
             spec: command.spec,
             changes: command.changes,
@@ -427,10 +436,10 @@ pub(super) fn commands(answer: Vec<commands::Command>) -> Answer<Vec<ProviderCom
     Ok(out)
 }
 
-pub(super) fn command(answer: commands::Answer) -> Answer<CommandAnswer> {
+pub(super) fn command(limits: &Limits, answer: commands::Answer) -> Answer<CommandAnswer> {
     Ok(CommandAnswer {
-        text: answer.text,
-        data: object("what the command came to", &answer.data)?,
+        text: clean_lines(&answer.text),
+        data: object(limits, "what the command came to", &answer.data)?,
         findings: answer.findings.into_iter().map(finding).collect(),
     })
 }

@@ -5,6 +5,7 @@ mod imports;
 mod questions;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use kedge_spec::finding::Finding;
@@ -17,8 +18,10 @@ use serde_json::Value;
 use wasmtime::component::{HasSelf, Instance, InstancePre, Linker};
 use wasmtime::{Engine, Store};
 
+use super::text::json;
 use super::{Answer, CallError, Contract, Optional, Prepared, Session};
 use crate::inert;
+use crate::limits::Limits;
 use crate::session::State;
 
 /// The required world.
@@ -166,6 +169,12 @@ struct Open {
     commands: Option<commands::WithCommands>,
 }
 
+impl Open {
+    fn limits(&self) -> Arc<Limits> {
+        self.store.data().limits.clone()
+    }
+}
+
 #[async_trait]
 impl Session for Open {
     fn state(&mut self) -> &mut State {
@@ -178,8 +187,9 @@ impl Session for Open {
     }
 
     async fn schema(&mut self, kind: &str) -> Answer<Value> {
+        let limits = self.limits();
         let answer = self.provider.kedge_provider_config().call_schema(&mut self.store, kind).await?;
-        answers::json("the schema", &answer.map_err(answers::failure)?)
+        json(&limits, "the schema", &answer.map_err(answers::failure)?)
     }
 
     async fn generate(&mut self, name: &str, options: &[(String, String)]) -> Answer<String> {
@@ -188,9 +198,10 @@ impl Session for Open {
     }
 
     async fn defaults(&mut self, documents: &[ProviderDocument]) -> Answer<(Vec<ProviderDocument>, Vec<Change>)> {
+        let limits = self.limits();
         let given = questions::documents(documents);
         let answer = self.provider.kedge_provider_config().call_defaults(&mut self.store, &given).await?;
-        answers::defaulted(documents, answer.map_err(answers::failure)?)
+        answers::defaulted(&limits, documents, answer.map_err(answers::failure)?)
     }
 
     async fn check(&mut self, documents: &[ProviderDocument]) -> Answer<Vec<Finding>> {
@@ -200,9 +211,10 @@ impl Session for Open {
     }
 
     async fn templates(&mut self, input: &ProviderInput) -> Answer<Vec<MachineTemplate>> {
+        let limits = self.limits();
         let given = questions::input(input);
         let answer = self.provider.kedge_provider_machines().call_templates(&mut self.store, &given).await?;
-        answers::templates(answer.map_err(answers::failure)?)
+        answers::templates(&limits, answer.map_err(answers::failure)?)
     }
 
     async fn node(&mut self, input: &ProviderInput, role: &Role) -> Answer<NodeContribution> {
@@ -213,24 +225,29 @@ impl Session for Open {
     }
 
     async fn infrastructure(&mut self, input: &ProviderInput) -> Answer<InfrastructureObjects> {
+        let limits = self.limits();
         let given = questions::input(input);
         let answer = self.provider.kedge_provider_manifests().call_infrastructure(&mut self.store, &given).await?;
-        answers::infrastructure(answer.map_err(answers::failure)?)
+        answers::infrastructure(&limits, answer.map_err(answers::failure)?)
     }
 
     async fn addons(&mut self, input: &ProviderInput) -> Answer<Vec<Manifest>> {
+        let limits = self.limits();
         let given = questions::input(input);
         let answer = self.provider.kedge_provider_manifests().call_addons(&mut self.store, &given).await?;
-        answers::manifests(answer.map_err(answers::failure)?)
+        answers::manifests(&limits, answer.map_err(answers::failure)?)
     }
 
     async fn contributions(&mut self, input: &ProviderInput, roles: &[Role]) -> Answer<Contributions> {
+        let limits = self.limits();
         let given = questions::input(input);
         let machines = self.provider.kedge_provider_machines();
         let manifests = self.provider.kedge_provider_manifests();
         self.store.data_mut().calls.during = "machines.templates";
-        let templates =
-            answers::templates(machines.call_templates(&mut self.store, &given).await?.map_err(answers::failure)?)?;
+        let templates = answers::templates(
+            &limits,
+            machines.call_templates(&mut self.store, &given).await?.map_err(answers::failure)?,
+        )?;
         self.store.data_mut().calls.during = "machines.node";
         let mut nodes = BTreeMap::new();
         for role in roles {
@@ -241,11 +258,14 @@ impl Session for Open {
         }
         self.store.data_mut().calls.during = "manifests.infrastructure";
         let infrastructure = answers::infrastructure(
+            &limits,
             manifests.call_infrastructure(&mut self.store, &given).await?.map_err(answers::failure)?,
         )?;
         self.store.data_mut().calls.during = "manifests.addons";
-        let addons =
-            answers::manifests(manifests.call_addons(&mut self.store, &given).await?.map_err(answers::failure)?)?;
+        let addons = answers::manifests(
+            &limits,
+            manifests.call_addons(&mut self.store, &given).await?.map_err(answers::failure)?,
+        )?;
         Ok(Contributions { templates, nodes, infrastructure, addons })
     }
 
@@ -257,10 +277,11 @@ impl Session for Open {
     }
 
     async fn preflight_run(&mut self, input: &ProviderInput, skip: &[String]) -> Answer<Value> {
+        let limits = self.limits();
         let preflight = self.preflight.as_ref().ok_or(CallError::Absent("preflight"))?;
         let given = questions::input(input);
         let answer = preflight.kedge_provider_preflight().call_run(&mut self.store, &given, skip).await?;
-        answers::object("what it found out", &answer.map_err(answers::failure)?)
+        answers::object(&limits, "what it found out", &answer.map_err(answers::failure)?)
     }
 
     async fn compare(&mut self, old: &[ProviderDocument], new: &[ProviderDocument]) -> Answer<Vec<Compared>> {
@@ -281,11 +302,12 @@ impl Session for Open {
         arguments: &[(String, String)],
         documents: &[ProviderDocument],
     ) -> Answer<CommandAnswer> {
+        let limits = self.limits();
         let commands = self.commands.as_ref().ok_or(CallError::Absent("commands"))?;
         let documents = questions::documents(documents);
         let interface = commands.kedge_provider_commands();
         let answer = interface.call_run(&mut self.store, command, arguments, &documents).await?;
-        answers::command(answer.map_err(answers::failure)?)
+        answers::command(&limits, answer.map_err(answers::failure)?)
     }
 
     async fn lifecycle_steps(&mut self) -> Answer<Vec<String>> {

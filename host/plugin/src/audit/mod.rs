@@ -1,13 +1,19 @@
 //! Who did what: one record for each call that a component makes into the host.
 
-use std::fs::{File, OpenOptions};
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+mod chain;
+mod file;
+mod summary;
+mod trail;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::PluginError;
+use crate::log_line;
+
+pub use chain::{AuditFault, Line, Record, Verified, read, verify};
+pub use file::FileAudit;
+pub use summary::Summary;
+pub use trail::Trail;
 
 /// Whether a call was let through.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +68,41 @@ pub struct AuditEvent {
     pub bytes_in: u64,
     /// Microseconds.
     pub duration_us: u64,
+    /// SHA-256 of what came from the component (a request with its references to secrets), if there was something.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub payload: Option<String>,
+    /// SHA-256 of what it was given (secrets masked), if that was content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<String>,
+}
+
+impl AuditEvent {
+    /// What the host did by itself about a plugin: loaded it or not, ended a session.
+    pub(crate) fn of_host(
+        plugin: &str,
+        digest: &str,
+        during: &str,
+        function: &str,
+        error: Option<&PluginError>,
+    ) -> Self {
+        Self {
+            seq: 0,
+            plugin: plugin.to_owned(),
+            digest: digest.to_owned(),
+            during: during.to_owned(),
+            interface: "host".to_owned(),
+            function: function.to_owned(),
+            target: error.and_then(PluginError::limit).unwrap_or_default().to_owned(),
+            decision: error.map_or(Decision::Allowed, |e| Decision::Refused(log_line::clean(&e.to_string()))),
+            result: error.map_or(CallResult::Ok, |e| CallResult::Error(log_line::clean(&e.to_string()))),
+            secrets: Vec::new(),
+            bytes_out: 0,
+            bytes_in: 0,
+            duration_us: 0,
+            payload: None,
+            reply: None,
+        }
+    }
 }
 
 /// Where audit events go.
@@ -84,58 +125,5 @@ impl AuditSink for NoAudit {
 
     fn enabled(&self) -> bool {
         false
-    }
-}
-
-/// Writes events as JSON lines, each with `time` (RFC 3339) in front.
-#[derive(Debug)]
-pub struct FileAudit {
-    path: PathBuf,
-    file: Mutex<File>,
-    now: fn() -> jiff::Timestamp,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    time: jiff::Timestamp,
-    #[serde(flatten)]
-    event: &'a AuditEvent,
-}
-
-impl FileAudit {
-    /// Appends to a file, which is made with mode 0600 if it isn't there.
-    pub fn open(path: impl AsRef<Path>) -> Result<Self, PluginError> {
-        Self::with_clock(path, jiff::Timestamp::now)
-    }
-
-    /// The same with another clock.
-    pub fn with_clock(path: impl AsRef<Path>, now: fn() -> jiff::Timestamp) -> Result<Self, PluginError> {
-        let path = path.as_ref().to_owned();
-        let mut options = OpenOptions::new();
-        options.create(true).append(true);
-        #[cfg(unix)]
-        std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        match options.open(&path) {
-            Ok(file) => Ok(Self { path, file: Mutex::new(file), now }),
-            Err(source) => Err(PluginError::Audit { path, source }),
-        }
-    }
-
-    /// The file.
-    pub fn path(&self) -> &Path {
-        &self.path
-    }
-}
-
-impl AuditSink for FileAudit {
-    fn event(&self, event: &AuditEvent) {
-        let line = Line { time: (self.now)(), event };
-        let Ok(mut text) = serde_json::to_vec(&line) else { return };
-        text.push(b'\n');
-        let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
-        // One write per line, so that lines of several processes don't mix.
-        if let Err(error) = file.write_all(&text) {
-            tracing::warn!(path = %self.path.display(), %error, "the audit file can't be written");
-        }
     }
 }
