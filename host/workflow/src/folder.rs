@@ -232,13 +232,12 @@ impl Folder {
 
     /// Which bootstrap cluster belongs to this folder, made up at the first call.
     pub fn identity(&self) -> Result<Identity, FolderError> {
-        let owner = match self.known_owner()? {
-            Some(owner) => owner,
-            None => {
-                let owner = uuid::Uuid::new_v4().simple().to_string();
-                self.write(OWNER, &owner, Readers::Usual)?;
-                owner
-            }
+        let owner = if let Some(owner) = self.known_owner()? {
+            owner
+        } else {
+            let owner = uuid::Uuid::new_v4().simple().to_string();
+            self.write(OWNER, &owner, Readers::Usual)?;
+            owner
         };
         Ok(self.identified(owner))
     }

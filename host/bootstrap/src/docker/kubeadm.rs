@@ -99,16 +99,26 @@ pub(super) fn configuration(node: &Node<'_>) -> Option<String> {
     });
     // Kubelets from 1.35 on refuse such hosts unless told otherwise; those before 1.31 don't know the field.
     if node.cgroup_v1 && minor >= 31 {
-        kubelet["failCgroupV1"] = json!(false);
+        put(&mut kubelet, "failCgroupV1", json!(false));
     }
     if node.rootless {
-        kubelet["featureGates"] = json!({"KubeletInUserNamespace": true});
+        put(&mut kubelet, "featureGates", json!({"KubeletInUserNamespace": true}));
     }
     if node.rootless || node.confined {
-        proxy["conntrack"] = json!({"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"});
+        put(
+            &mut proxy,
+            "conntrack",
+            json!({"maxPerCore": 0, "tcpEstablishedTimeout": "0s", "tcpCloseWaitTimeout": "0s"}),
+        );
     }
     let documents = [cluster, init, kubelet, proxy];
     Some(documents.iter().map(|d| format!("{d:#}\n")).collect::<Vec<_>>().join("---\n"))
+}
+
+fn put(object: &mut Value, field: &str, value: Value) {
+    if let Some(fields) = object.as_object_mut() {
+        fields.insert(field.to_owned(), value);
+    }
 }
 
 #[cfg(test)]

@@ -71,7 +71,9 @@ fn without(name: &str, text: &str) -> Option<String> {
         }
     }
     if config.get("current-context").and_then(Value::as_str) == Some(name) {
-        config["current-context"] = Value::from("");
+        if let Some(fields) = config.as_object_mut() {
+            fields.insert("current-context".to_owned(), Value::from(""));
+        }
         removed = true;
     }
     removed.then(|| kedge_spec::yaml_document(&config))

@@ -64,7 +64,7 @@ fn taken_over(writers: &[Value]) -> Option<Vec<Value>> {
     let ours = |entry: &&Value| {
         plain(entry) && text(entry, "/operation") == Some("Apply") && text(entry, "/manager") == Some(FIELD_MANAGER)
     };
-    let first = writers.iter().find(|e| installer(&e))?;
+    let first = writers.iter().find(|e| installer(e))?;
     let mut fields = json!({});
     for entry in writers.iter().filter(|e| installer(e) || ours(e)) {
         merge(&mut fields, entry.get("fieldsV1").unwrap_or(&Value::Null));

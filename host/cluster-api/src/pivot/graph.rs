@@ -71,7 +71,7 @@ pub(super) async fn read(side: &dyn Side, namespace: &str, cluster: Option<&str>
 
 /// The objects of a snapshot, all of them.
 pub(super) fn of_snapshot(found: Found) -> Result<Graph, Error> {
-    let members = found.nodes.iter().map(|(uid, _)| (uid.clone(), Member::alone())).collect::<BTreeMap<_, _>>();
+    let members = found.nodes.keys().map(|uid| (uid.clone(), Member::alone())).collect::<BTreeMap<_, _>>();
     sorted(found, members)
 }
 

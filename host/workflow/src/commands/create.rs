@@ -203,7 +203,7 @@ fn begin(
     if let Some(before) = records.last().filter(|r| r.kedge != options.version) {
         reporter.note(format!("the last run was of version {}, this is {}", before.kedge, options.version));
     }
-    folder.write(SPEC, &prepared.spec.to_yaml(), Readers::Usual)?;
+    folder.write(SPEC, prepared.spec.to_yaml(), Readers::Usual)?;
     if was != Some(inputs) {
         journal.add(options.clock.now(), Operation::Create, Entry::Begun { inputs: inputs.clone() })?;
     }

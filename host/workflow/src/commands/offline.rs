@@ -63,9 +63,10 @@ pub async fn preflight(options: &Options, reporter: &dyn Reporter) -> Result<Pre
         None => Vec::new(),
     };
     // A cluster that will manage itself needs nobody for its checks.
-    let ground = match prepared.cluster().is_self_managed() {
-        true => None,
-        false => Some(management::ground(options, &prepared, records.management_kubeconfig())?),
+    let ground = if prepared.cluster().is_self_managed() {
+        None
+    } else {
+        Some(management::ground(options, &prepared, records.management_kubeconfig())?)
     };
     let begun = records.ever_started(Operation::Create, id::WORKLOAD);
     let environment = prepared.environment(options, Arc::new(secrets))?;

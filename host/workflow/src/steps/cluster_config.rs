@@ -24,6 +24,6 @@ impl Step<Run> for ClusterConfig {
     }
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
-        Ok(run.folder.write(&run.folder.spec_file(), &run.prepared.spec.to_yaml(), Readers::Usual)?)
+        Ok(run.folder.write(&run.folder.spec_file(), run.prepared.spec.to_yaml(), Readers::Usual)?)
     }
 }

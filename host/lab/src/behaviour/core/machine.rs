@@ -235,12 +235,11 @@ fn report(
         ],
     );
     conditions::set_old(this, "BootstrapReady", bootstrap.holds(), "WaitingForDataSecret", bootstrap.message());
-    match infrastructure.and_then(|one| conditions::old_error(one, "Ready")) {
-        Some((reason, message)) => conditions::set_old_error(this, "InfrastructureReady", reason, message),
-        None => {
-            let (holds, message) = (machine.holds(), machine.message());
-            conditions::set_old(this, "InfrastructureReady", holds, "WaitingForInfrastructure", message);
-        }
+    if let Some((reason, message)) = infrastructure.and_then(|one| conditions::old_error(one, "Ready")) {
+        conditions::set_old_error(this, "InfrastructureReady", reason, message)
+    } else {
+        let (holds, message) = (machine.holds(), machine.message());
+        conditions::set_old(this, "InfrastructureReady", holds, "WaitingForInfrastructure", message);
     }
     conditions::set_old(this, "NodeHealthy", health.holds(), "NodeNotFound", health.message());
     conditions::set_old(this, "Ready", ready.holds(), "NotReady", ready.message());
