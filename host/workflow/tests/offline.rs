@@ -92,7 +92,7 @@ async fn without_a_bootstrap_cluster_nothing_can_be_created() {
     let options = options(home.path(), "spec.yaml", &spec_text(&spec(Small)));
     let error = commands::create(&options, std::sync::Arc::new(Silent)).await.unwrap_err();
     assert_eq!(error.exit_code(), 3);
-    assert!(error.help_text().unwrap().contains("--kubeconfig"));
+    assert!(error.help_text().unwrap().contains("--bootstrap-kubeconfig"));
 }
 
 #[tokio::test]
