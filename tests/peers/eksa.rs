@@ -49,12 +49,13 @@ fn the_controller_s_objects_fit_its_own_definitions() {
         let list: Value = serde_json::from_str(&list).unwrap();
         for mut object in list["items"].as_array().unwrap().clone() {
             object.as_object_mut().unwrap().remove("status");
+            let kind = object["kind"].as_str().unwrap().to_owned();
             let metadata = object["metadata"].as_object_mut().unwrap();
             for own in ["uid", "resourceVersion", "managedFields", "creationTimestamp", "generation", "ownerReferences"]
             {
                 metadata.remove(own);
             }
-            let name = format!("{}-{}", object["kind"].as_str().unwrap(), metadata["name"].as_str().unwrap());
+            let name = format!("{}-{}", kind, metadata["name"].as_str().unwrap());
             let file = made.sandbox.file(&format!("{name}.json"), object.to_string());
             let file = file.to_str().unwrap();
             let said = real(&["apply", "--server-side", "--dry-run=server", "--validate=strict", "-f", file]);

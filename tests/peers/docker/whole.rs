@@ -146,7 +146,7 @@ fn a_create_that_was_killed_goes_on_and_is_deleted_half_made() {
         let mut command = scene.create();
         command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("the binary starts")
     };
-    let minutes = |n| Duration::from_secs(60 * n);
+    let minutes = |n: u64| Duration::from_secs(60 * n);
     // In the middle of the bootstrap cluster, and in the middle of the machines.
     kill_when(&mut start(), minutes(2), || !scene.bootstrap().is_empty());
     kill_when(&mut start(), minutes(10), || scene.machines().len() >= 2);
