@@ -297,18 +297,24 @@ impl Step<Run> for DeleteCluster {
             leave_alone(run, &api).await?;
         }
         api.delete(&run.cluster_id(), None).await?;
-        // A control plane is held while its etcd is not known to serve, as it is just after a move and at the beginning of
-        // a create. One that goes away has nothing to be held for, and a held one would never go.
-        let control_plane = ObjectId::namespaced(kinds::CONTROL_PLANE, NAMESPACE, run.name());
-        if api.get(&control_plane).await?.is_some() {
-            api.patch(&control_plane, &json!({"metadata": {"annotations": {HELD: null}}})).await?;
-        }
         gone(run, &api, progress.as_ref()).await?;
         if !run.driver.temporary() {
             leftovers(run, &api).await?;
         }
         Ok(())
     }
+}
+
+/// A control plane is held while its etcd is not known to serve, as it is just after a move and at the beginning of a
+/// create. One that goes away has nothing to be held for, and a held one would never go. A controller that had looked at
+/// the Cluster before it was deleted may still hold it afterwards: once is not enough.
+async fn let_go(run: &Run, api: &Api) -> Result<(), Failure> {
+    let control_plane = ObjectId::namespaced(kinds::CONTROL_PLANE, NAMESPACE, run.name());
+    let Some(found) = api.get(&control_plane).await? else { return Ok(()) };
+    if found.pointer("/metadata/annotations").is_some_and(|annotations| annotations.get(HELD).is_some()) {
+        api.patch(&control_plane, &json!({"metadata": {"annotations": {HELD: null}}})).await?;
+    }
+    Ok(())
 }
 
 /// Waits until the cluster's objects are gone, and says how many machines are left.
@@ -321,6 +327,7 @@ async fn gone(run: &Run, api: &Api, progress: &dyn Progress) -> Result<(), Failu
         if !run.has_cluster(api).await? {
             return Ok(());
         }
+        let_go(run, api).await?;
         let machines = api.list(&kinds::MACHINE, Some(NAMESPACE), Some(&selector)).await?;
         let sentence = match machines.len() {
             0 => "its machines are gone; its infrastructure is being removed".to_owned(),
