@@ -23,11 +23,16 @@ pub(crate) fn release() -> Release {
         "eksdName": "kubernetes-1-34-eks-19",
         "channel": "1-34",
         "images": {},
-        "versionsBundle": {"vSphere": {
-            "version": "v1.16.1",
-            "kubeVip": {"name": "kube-vip", "uri": "example.com/kube-vip:v1.2.0"},
-            "manager": {"name": "cloud-provider-vsphere", "uri": "example.com/cpi/manager:v1.34.0"},
-        }},
+        "versionsBundle": {
+            "vSphere": {
+                "version": "v1.16.1",
+                "kubeVip": {"name": "kube-vip", "uri": "example.com/kube-vip:v1.2.0"},
+                "manager": {"name": "cloud-provider-vsphere", "uri": "example.com/cpi/manager:v1.34.0"},
+            },
+            "bottlerocketBootstrapContainers": {
+                "multiNetworkBootstrap": {"name": "second-network", "uri": "example.com/second-network:v1"},
+            },
+        },
     }))
 }
 

@@ -185,7 +185,7 @@ mod tests {
             spec(),
             &[
                 ("  osFamily: ubuntu\n", bottlerocket),
-                ("  - name: md-0\n", "  - name: md-0\n    failureDomains: [east]\n"),
+                ("    name: md-0\n", "    name: md-0\n    failureDomains: [east]\n"),
             ],
         );
         let node = node(&input_of(&text), &Role::Worker("md-0".into())).unwrap();
