@@ -407,7 +407,7 @@ mod tests {
         let good = folder.read(JOURNAL).unwrap().unwrap();
         let second = good.replace("one", "two");
         for torn in 0..second.len() {
-            folder.write(JOURNAL, &format!("{good}{}", &second[..torn]), Readers::Owner).unwrap();
+            folder.write(JOURNAL, format!("{good}{}", &second[..torn]), Readers::Owner).unwrap();
             assert_eq!(Journal::peek(&folder).unwrap().len(), 1, "torn at {torn}");
             let journal = Journal::open(&folder, "1.0").unwrap();
             assert_eq!(journal.records().len(), 1);
@@ -422,7 +422,7 @@ mod tests {
     fn damage_in_the_middle_is_not_a_crash() {
         let (_home, folder) = folder();
         let line = r#"{"at":"2026-01-02T03:04:05Z","kedge":"1","operation":"create","entry":"finished"}"#;
-        folder.write(JOURNAL, &format!("{line}\n{{oops\n{line}\n"), Readers::Owner).unwrap();
+        folder.write(JOURNAL, format!("{line}\n{{oops\n{line}\n"), Readers::Owner).unwrap();
         let error = Journal::open(&folder, "1").unwrap_err();
         assert!(matches!(error, JournalError::Damaged { line: 2, .. }), "{error}");
         assert!(error.remedy().contains("journal.jsonl"));
@@ -432,7 +432,7 @@ mod tests {
     fn what_a_newer_version_wrote_is_passed_over() {
         let (_home, folder) = folder();
         let line = r#"{"at":"2026-01-02T03:04:05Z","kedge":"9","operation":"create","entry":"celebrated","cake":true}"#;
-        folder.write(JOURNAL, &format!("{line}\n"), Readers::Owner).unwrap();
+        folder.write(JOURNAL, format!("{line}\n"), Readers::Owner).unwrap();
         assert_eq!(Journal::open(&folder, "1").unwrap().records()[0].entry, Entry::Unknown);
     }
 

@@ -88,8 +88,8 @@ fn publish(site: &Mutex<Site>, signer: &EcdsaKeyPair) {
     );
     let name = format!("metadata: {{name: {}", carried.name);
     assert!(text.contains(&name));
-    let signed = text.replacen(&name, &format!("{name}, {annotations}"), 1);
-    site.files.insert("100/bundles.yaml".into(), signed);
+    let whole = text.replacen(&name, &format!("{name}, {annotations}"), 1);
+    site.files.insert("100/bundles.yaml".into(), whole);
     let list = "kind: Release\nspec:\n  latestVersion: v0.26.1\n  releases:\n  \
          - {version: v0.25.2, bundleManifestUrl: 99/bundles.yaml}\n  \
          - {version: v0.26.1, date: '2026-08-01', gitCommit: abc, bundleManifestUrl: 100/bundles.yaml}\n";

@@ -192,11 +192,8 @@ mod tests {
         CreateImageInfo {
             id: Some(id.into()),
             status: Some(status.into()),
-            progress_detail: numbers.map(|(current, total)| ProgressDetail {
-                current: Some(current),
-                total: Some(total),
-                ..Default::default()
-            }),
+            progress_detail: numbers
+                .map(|(current, total)| ProgressDetail { current: Some(current), total: Some(total) }),
             ..Default::default()
         }
     }

@@ -18,7 +18,8 @@ pub(crate) async fn run(args: DiffArgs, printer: &Arc<Printer>) -> Result<(), Fa
         (None, Some(name)) => Against::Cluster(name),
         (None, None) => Against::Itself,
     };
-    let outcome = commands::diff(&options, against, &Progress::without_lines(printer)).await?;
+    // Boxed: it holds two specs and all that is rendered of them.
+    let outcome = Box::pin(commands::diff(&options, against, &Progress::without_lines(printer))).await?;
     printer.report(args.output.output, &outcome, || views::differences(&outcome));
     Ok(())
 }

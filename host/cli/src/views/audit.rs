@@ -34,7 +34,7 @@ pub(crate) fn audit(shown: &Shown) -> String {
         let mut row = vec![line.n.to_string(), line.time.to_string()];
         match &line.record {
             Record::Begin(version) => {
-                row.extend(["kedge".to_owned(), String::new(), format!("run of {version} began")])
+                row.extend(["kedge".to_owned(), String::new(), format!("run of {version} began")]);
             }
             Record::End(summary) => {
                 row.extend(["kedge".to_owned(), String::new(), format!("run ended after {} calls", summary.calls)]);

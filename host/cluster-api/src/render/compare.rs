@@ -183,7 +183,7 @@ fn rolled(difference: &Difference, after: &Side<'_>, causes: &BTreeMap<String, V
             }
             let named = after.named(&change.object).into_iter().flatten();
             let template = named.filter(|id| causes.contains_key(id)).find(|id| {
-                field.path.ends_with(".name")
+                field.path.rsplit('.').next() == Some("name")
                     && field.new.as_ref().and_then(Value::as_str).is_some_and(|name| id.ends_with(&format!("/{name}")))
             });
             match template {

@@ -12,6 +12,14 @@ struct Bed {
 
 const GITHUB: &str = "https://github.com/acme/clusters.git";
 
+fn git(arguments: &[&str], folder: &Path) -> String {
+    let who =
+        ["-c", "user.name=t", "-c", "user.email=t@t", "-c", "init.defaultBranch=main", "-c", "commit.gpgSign=false"];
+    let done = std::process::Command::new(real("git")).args(who).args(arguments).current_dir(folder).output().unwrap();
+    assert!(done.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
+    String::from_utf8(done.stdout).unwrap()
+}
+
 impl Bed {
     fn new() -> Self {
         let home = tempfile::tempdir().unwrap();
@@ -43,42 +51,25 @@ impl Bed {
         options
     }
 
-    fn git(&self, arguments: &[&str], folder: &Path) -> String {
-        let who = [
-            "-c",
-            "user.name=t",
-            "-c",
-            "user.email=t@t",
-            "-c",
-            "init.defaultBranch=main",
-            "-c",
-            "commit.gpgSign=false",
-        ];
-        let done =
-            std::process::Command::new(real("git")).args(who).args(arguments).current_dir(folder).output().unwrap();
-        assert!(done.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&done.stderr));
-        String::from_utf8(done.stdout).unwrap()
-    }
-
     /// The repository, with a first commit if it is not to be empty.
     fn repository(&self, empty: bool) {
-        self.git(&["init", "--quiet", "--bare", "clusters.git"], self.home.path());
+        git(&["init", "--quiet", "--bare", "clusters.git"], self.home.path());
         if !empty {
-            self.git(&["clone", "--quiet", "clusters.git", "first"], self.home.path());
+            git(&["clone", "--quiet", "clusters.git", "first"], self.home.path());
             std::fs::write(self.path("first/README"), "ours").unwrap();
             let first = self.path("first");
-            self.git(&["add", "."], &first);
-            self.git(&["commit", "--quiet", "-m", "first"], &first);
-            self.git(&["push", "--quiet", "origin", "HEAD:main"], &first);
+            git(&["add", "."], &first);
+            git(&["commit", "--quiet", "-m", "first"], &first);
+            git(&["push", "--quiet", "origin", "HEAD:main"], &first);
         }
     }
 
     fn at(&self, branch: &str, file: &str) -> String {
-        self.git(&["show", &format!("{branch}:{file}")], &self.path("clusters.git"))
+        git(&["show", &format!("{branch}:{file}")], &self.path("clusters.git"))
     }
 
     fn commits(&self, branch: &str) -> usize {
-        self.git(&["rev-list", branch], &self.path("clusters.git")).lines().count()
+        git(&["rev-list", branch], &self.path("clusters.git")).lines().count()
     }
 }
 
@@ -131,10 +122,10 @@ async fn what_flux_filled_stays_and_what_changed_is_committed() {
     let repository = Repository::new(&github("main"), &Credential::Token("t".into()), &bed.options(&[])).unwrap();
     repository.commit(files("one")).await.unwrap();
     let first = bed.path("first");
-    bed.git(&["pull", "--quiet", "origin", "main"], &first);
+    git(&["pull", "--quiet", "origin", "main"], &first);
     std::fs::write(first.join("clusters/prod/flux-system/gotk-sync.yaml"), "of flux").unwrap();
-    bed.git(&["commit", "--quiet", "-am", "flux"], &first);
-    bed.git(&["push", "--quiet", "origin", "HEAD:main"], &first);
+    git(&["commit", "--quiet", "-am", "flux"], &first);
+    git(&["push", "--quiet", "origin", "HEAD:main"], &first);
     assert!(repository.commit(files("two")).await.unwrap());
     assert_eq!(bed.at("main", "clusters/prod/flux-system/gotk-sync.yaml"), "of flux");
     assert_eq!(bed.at("main", "clusters/prod/prod/eksa-system/eksa-cluster.yaml"), "two");

@@ -81,7 +81,9 @@ impl Cni {
         let cluster = prepared.cluster();
         if cluster.spec.cluster_network.cni_name() == Some("kindnetd") {
             let pods = cluster.spec.cluster_network.pods.cidr_blocks.first().map_or("", String::as_str);
-            objects.iter_mut().for_each(|object| set_pod_subnet(object, pods));
+            for object in &mut objects {
+                set_pod_subnet(object, pods);
+            }
         }
         if values::refuses_all(cluster) {
             objects.extend(policies::allow_all(&namespaces(prepared)?));

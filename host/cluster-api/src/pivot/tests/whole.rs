@@ -97,7 +97,7 @@ async fn a_class_in_another_namespace_goes_along() {
     management(&to);
     cluster::cluster(&from, "prod", 1, &[], 0);
     from.change("Cluster", "prod", |o| {
-        o["spec"]["topology"] = json!({"classRef": {"name": "shared", "namespace": "classes"}})
+        o["spec"]["topology"] = json!({"classRef": {"name": "shared", "namespace": "classes"}});
     });
     let class = from.put(json!({
         "apiVersion": "cluster.x-k8s.io/v1beta2", "kind": "ClusterClass", "metadata": {"name": "shared", "namespace": "classes"},

@@ -236,7 +236,7 @@ fn report(
     );
     conditions::set_old(this, "BootstrapReady", bootstrap.holds(), "WaitingForDataSecret", bootstrap.message());
     if let Some((reason, message)) = infrastructure.and_then(|one| conditions::old_error(one, "Ready")) {
-        conditions::set_old_error(this, "InfrastructureReady", reason, message)
+        conditions::set_old_error(this, "InfrastructureReady", reason, message);
     } else {
         let (holds, message) = (machine.holds(), machine.message());
         conditions::set_old(this, "InfrastructureReady", holds, "WaitingForInfrastructure", message);
