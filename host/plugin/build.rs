@@ -242,11 +242,7 @@ fn made_of(bytes: &[u8], target: &str) -> Result<String, String> {
 
 fn sha256(bytes: &[u8]) -> String {
     use sha2::Digest;
-    sha2::Sha256::digest(bytes).iter().fold(String::new(), |mut text, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(sha2::Sha256::digest(bytes))
 }
 
 /// Keeps the time of what did not change, so that nothing is compiled again for it.

@@ -162,13 +162,12 @@ impl BootstrapError {
             Self::Unreachable { url, .. } => format!("check that the service behind `{url}` runs and can be reached from here, then run the same command again"),
             Self::Refused { .. } => "look at the service's own log, then run the same command again".into(),
             Self::EngineAddress { origin, .. } => format!("correct {origin}, or set `DOCKER_HOST` to `unix://PATH` or `tcp://HOST:PORT`; with `--bootstrap-kubeconfig FILE` an existing cluster is used in its place"),
-            Self::Engine { trouble, .. } | Self::Image { trouble, .. } => trouble.remedy(),
             Self::Foreign { cluster, folder, .. } if folder.is_empty() => format!("it was left alone; if nobody needs it, `kind delete cluster --name {cluster}` removes it"),
             Self::Foreign { container, folder, .. } => format!("it was left alone; go on in `{folder}` or delete the cluster there; if that folder is gone, `docker rm -f -v {container}` removes it"),
             Self::NoImage { .. } => "name one with `--node-image IMAGE`, or an existing cluster with `--bootstrap-kubeconfig FILE`".into(),
             Self::Digest { image, .. } => format!("remove it (`docker rmi {image}`) and run the same command again; if it stays so, somebody changed it in the registry"),
             Self::Node { trouble: Trouble::Other, .. } => "the diagnosis holds the node's own logs; run the same command again to replace it".into(),
-            Self::Node { trouble, .. } => trouble.remedy(),
+            Self::Engine { trouble, .. } | Self::Image { trouble, .. } | Self::Node { trouble, .. } => trouble.remedy(),
             Self::UserKubeconfig { path, .. } => format!("check that you may write `{0}` and that no `{0}.lock` was left by another program, then run the same command again", path.display()),
         }
     }

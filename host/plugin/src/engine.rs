@@ -10,7 +10,6 @@ use wasmtime::component::{Component, InstancePre, Linker};
 use crate::contract::{self, Contract};
 use crate::engine_config::engine_config;
 use crate::error::PluginError;
-use crate::inspect::hex;
 use crate::session::State;
 
 /// Time between two looks at a running component.
@@ -84,5 +83,7 @@ pub(crate) fn compatibility(engine: &wasmtime::Engine) -> String {
     }
     let mut hasher = Stable(Sha256::new());
     engine.precompile_compatibility_hash().hash(&mut hasher);
-    hex(hasher.0.finalize().iter().take(8))
+    let mut hash = hex::encode(hasher.0.finalize());
+    hash.truncate(16);
+    hash
 }

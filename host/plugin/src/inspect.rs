@@ -1,7 +1,5 @@
 //! What a plugin may do, read off its file: nothing is compiled, nothing runs.
 
-use std::fmt::Write;
-
 use kedge_spec::provider::Description;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -185,13 +183,5 @@ fn unusual(
 
 /// SHA-256, hexadecimal.
 pub(crate) fn digest(bytes: &[u8]) -> String {
-    hex(Sha256::digest(bytes).iter())
-}
-
-pub(crate) fn hex<'a>(bytes: impl Iterator<Item = &'a u8>) -> String {
-    bytes.fold(String::new(), |mut text, byte| {
-        // Writing to a string can't fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hex::encode(Sha256::digest(bytes))
 }

@@ -218,7 +218,7 @@ fn whatever_is_done_to_an_audit_file_by_hand_shows() {
     let lines: Vec<&str> = text.lines().collect();
     let whole = verify_audit(&path).unwrap();
     let with = |lines: &[&str]| {
-        fs::write(&path, lines.iter().map(|l| format!("{l}\n")).collect::<String>()).unwrap();
+        fs::write(&path, format!("{}\n", lines.join("\n"))).unwrap();
         verify_audit(&path)
     };
     let at = |result: Result<kedge_plugin::Verified, AuditFault>| match result.unwrap_err() {

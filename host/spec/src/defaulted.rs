@@ -160,7 +160,7 @@ impl DefaultedSpec {
             hasher.update(body.len().to_be_bytes());
             hasher.update(body);
         }
-        hex(&hasher.finalize())
+        hex::encode(hasher.finalize())
     }
 
     /// The spec as it is used, as YAML: the content of `NAME-eks-a-cluster.yaml`. The same spec gives the same bytes,
@@ -185,13 +185,4 @@ fn canonical(value: &Value) -> Value {
         Value::Array(items) => Value::Array(items.iter().map(canonical).collect()),
         other => other.clone(),
     }
-}
-
-/// Lower-case hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut out, byte| {
-        let _ = write!(out, "{byte:02x}");
-        out
-    })
 }

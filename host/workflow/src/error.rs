@@ -1,6 +1,6 @@
 //! Why a command did not do what it was asked to do.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 
 use kedge_bootstrap::BootstrapError;
@@ -181,7 +181,9 @@ impl WorkflowError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Tool(ToolError::Interrupted { .. })
-            | Self::GitOps(GitOpsError::Tool(ToolError::Interrupted { .. })) => 130,
+            | Self::GitOps(GitOpsError::Tool(ToolError::Interrupted { .. }))
+            | Self::Interrupted { .. }
+            | Self::Fetch(FetchError::Interrupted { .. }) => 130,
             Self::Credentials { .. }
             | Self::Preflight { .. }
             | Self::Manages { .. }
@@ -196,7 +198,6 @@ impl WorkflowError {
             | Self::Bootstrap(_)
             | Self::Api { .. } => 5,
             Self::Folder(error) if error.in_use() => 5,
-            Self::Interrupted { .. } | Self::Fetch(FetchError::Interrupted { .. }) => 130,
             _ => 3,
         }
     }
@@ -246,9 +247,11 @@ impl WorkflowError {
                 }
                 if let Some(path) = diagnosis {
                     let path = path.display();
-                    text.push_str(&format!(
-                        "what was found is in `{path}`, beginning with `summary.txt`; all of it in one file to send: `{path}.tar.gz`\n"
-                    ));
+                    // Writing to a string can't fail.
+                    let _ = writeln!(
+                        text,
+                        "what was found is in `{path}`, beginning with `summary.txt`; all of it in one file to send: `{path}.tar.gz`"
+                    );
                 }
                 text.push_str(resume);
                 text

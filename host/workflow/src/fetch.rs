@@ -409,7 +409,7 @@ impl Cached {
         std::fs::create_dir_all(cache).ok()?;
         let dir = Dir::open_ambient_dir(cache, ambient_authority()).ok()?;
         let digest = Sha256::digest(url.as_str().as_bytes());
-        Some(Self { dir, name: hex(&digest) })
+        Some(Self { dir, name: hex::encode(digest) })
     }
 
     /// The copy, if it is whole: its own digest stands in its first line.
@@ -438,16 +438,8 @@ impl Cached {
     }
 }
 
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
 fn fingerprint(text: &str) -> String {
-    hex(&Sha256::digest(text.as_bytes()))
+    hex::encode(Sha256::digest(text.as_bytes()))
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use kedge_plugin::{
     Catalog, EngineAddress, Environment, HostOptions, Lock, Override, Plugin, PluginError, PluginHost, SecretStore,
 };
 use kedge_spec::cluster::Cluster;
-use kedge_spec::provider::{Contributions, Description, ProviderInput, Role, SecretNeed};
+use kedge_spec::provider::{Contributions, Description, ProviderDocument, ProviderInput, Role, SecretNeed};
 use kedge_spec::release::{Component, Release, ReleaseView};
 use kedge_spec::{DefaultedSpec, Diagnostic, Finding, HostDefaulted, Severity, Source, Spec};
 use serde_json::{Value, json};
@@ -188,6 +188,30 @@ fn needed(spec: &Spec) -> Vec<kedge_spec::KubernetesVersion> {
     cluster.and_then(|c| Cluster::try_from(&c).ok()).map(|c| Release::needed(&c)).unwrap_or_default()
 }
 
+/// What a plugin reaches the outside through: the servers that documents name, the credentials, the container engine.
+pub(crate) fn environment(
+    plugin: &Plugin,
+    documents: &[ProviderDocument],
+    secrets: Arc<SecretStore>,
+    options: &Options,
+) -> Result<Environment, WorkflowError> {
+    let overrides: BTreeMap<String, Override> = options
+        .endpoints
+        .iter()
+        .map(|(server, to)| (server.clone(), Override { address: to.address, ca_pem: to.ca_pem.clone() }))
+        .collect();
+    let engine = EngineAddress::from_lookup(|name| (options.environment)(name));
+    plugin
+        .environment(documents, secrets, &overrides, options.plugin_rules.trail.clone())
+        .map(|environment| environment.with_engine(Some(engine)))
+        .map_err(|e| plugin_error(&plugin.description().name, e))
+}
+
+/// Refuses manifests with kinds or fields that the components of the release don't serve.
+pub(crate) fn check_served(manifests: &Manifests, components: &[ComponentManifests]) -> Result<(), WorkflowError> {
+    kedge_cluster_api::served::check(manifests, components).map_err(|e| WorkflowError::Render(Box::new(e)))
+}
+
 /// The schemas of the kinds that a plugin claims.
 pub(crate) async fn schemas(plugin: &Plugin) -> Result<BTreeMap<String, Value>, WorkflowError> {
     let mut schemas = BTreeMap::new();
@@ -338,12 +362,6 @@ impl Prepared {
         Ok(all)
     }
 
-    /// Refuses manifests with kinds or fields that the components of the release don't serve.
-    pub(crate) async fn check_served(&self, manifests: &Manifests) -> Result<(), WorkflowError> {
-        let components = self.component_manifests().await?;
-        kedge_cluster_api::served::check(manifests, &components).map_err(|e| WorkflowError::Render(Box::new(e)))
-    }
-
     /// A file that the release names.
     pub async fn file(&self, address: &str) -> Result<String, WorkflowError> {
         Ok(self.fetcher.text(address, Some(&self.release_address), false).await?)
@@ -389,16 +407,7 @@ impl Prepared {
 
     /// What the plugin reaches the outside through.
     pub fn environment(&self, options: &Options, secrets: Arc<SecretStore>) -> Result<Environment, WorkflowError> {
-        let overrides: BTreeMap<String, Override> = options
-            .endpoints
-            .iter()
-            .map(|(server, to)| (server.clone(), Override { address: to.address, ca_pem: to.ca_pem.clone() }))
-            .collect();
-        let engine = EngineAddress::from_lookup(|name| (options.environment)(name));
-        self.plugin
-            .environment(&self.spec.provider_documents(), secrets, &overrides, options.plugin_rules.trail.clone())
-            .map(|environment| environment.with_engine(Some(engine)))
-            .map_err(|e| plugin_error(&self.description().name, e))
+        environment(&self.plugin, &self.spec.provider_documents(), secrets, options)
     }
 
     /// Locks the plugin for the cluster, so that later runs take the same one or say that it changed.

@@ -110,11 +110,12 @@ fn absolute(path: &Path) -> PathBuf {
 }
 
 fn not_found(options: &Options, prepared: &Prepared, name: &str) -> WorkflowError {
-    let mut looked = format!("`{}`", in_folder(&options.directory, name).display());
-    match in_environment(options) {
-        Some(path) => looked.push_str(&format!(" and `{}` (from KUBECONFIG) are not there", path.display())),
-        None => looked.push_str(" is not there, and KUBECONFIG is not set"),
-    }
+    let folder = in_folder(&options.directory, name);
+    let folder = folder.display();
+    let looked = match in_environment(options) {
+        Some(path) => format!("`{folder}` and `{}` (from KUBECONFIG) are not there", path.display()),
+        None => format!("`{folder}` is not there, and KUBECONFIG is not set"),
+    };
     let message = format!("the kubeconfig of the management cluster `{name}` is not to be found: {looked}");
     let mut finding = Finding::error("management-kubeconfig", message)
         .remedy("name it with `--kubeconfig FILE`, or run the command in the folder in which that cluster was created");

@@ -1,7 +1,8 @@
 //! What the steps of one run share: the prepared spec, the folder, and the two sides that a create moves between.
 
+mod watching;
+
 use std::collections::BTreeMap;
-use std::future::Future;
 use std::sync::Arc;
 use std::sync::Mutex as Plain;
 use std::sync::PoisonError;
@@ -13,15 +14,16 @@ use kedge_cluster_api::api::Api;
 use kedge_cluster_api::install::{ComponentManifests, InstallTimeouts};
 use kedge_cluster_api::readiness::{self, Timeout};
 use kedge_cluster_api::render::Manifests;
-use kedge_cluster_api::{Error as ApiError, FIELD_MANAGER, NAMESPACE, ObjectId, Progress, kinds, pivot};
+use kedge_cluster_api::{Error as ApiError, FIELD_MANAGER, NAMESPACE, ObjectId, kinds, pivot};
 use kedge_plugin::SecretStore;
 use serde_json::{Value, json};
-use tokio::sync::{Mutex, Notify, OnceCell};
-use tokio::time::Instant;
+use tokio::sync::{Mutex, OnceCell};
+
+pub(crate) use watching::{LOOK, Probe, Teller};
 
 use crate::bootstrap;
 use crate::error::WorkflowError;
-use crate::event::{Event, Reporter, ReporterExt};
+use crate::event::{Reporter, ReporterExt};
 use crate::folder::{Folder, GENERATED, Readers};
 use crate::journal::{Journal, Operation, Records};
 use crate::load::Prepared;
@@ -413,7 +415,7 @@ impl Run {
 
     /// Remembers an error that says more than a step's failure can.
     pub(crate) fn refuse(&self, error: WorkflowError) -> Failure {
-        let failure = Failure::new(error.to_string(), error.help_text().unwrap_or_default());
+        let failure = failure_of(&error);
         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
         failure
     }
@@ -445,73 +447,9 @@ pub(crate) fn title(object: &Value) -> String {
 
 #[allow(clippy::needless_pass_by_value)] // It stands in `map_err`.
 pub(crate) fn from_workflow(error: WorkflowError) -> Failure {
+    failure_of(&error)
+}
+
+fn failure_of(error: &WorkflowError) -> Failure {
     Failure::new(error.to_string(), error.help_text().unwrap_or_default())
-}
-
-/// Tells the reporter what a step waits for.
-pub(crate) struct Teller {
-    step: &'static str,
-    begun: Instant,
-    reporter: Arc<dyn Reporter>,
-}
-
-impl Teller {
-    pub(crate) fn new(step: &'static str, reporter: Arc<dyn Reporter>) -> Self {
-        Self { step, begun: Instant::now(), reporter }
-    }
-}
-
-impl Progress for Teller {
-    fn waiting(&self, object: &str, sentence: &str) {
-        self.reporter.event(Event::Waiting {
-            step: self.step.to_owned(),
-            object: object.to_owned(),
-            sentence: sentence.to_owned(),
-            elapsed: self.begun.elapsed(),
-        });
-    }
-
-    fn note(&self, sentence: &str) {
-        self.reporter.event(Event::Note { text: sentence.to_owned() });
-    }
-}
-
-impl kedge_bootstrap::Progress for Teller {
-    fn waiting(&self, object: &str, sentence: &str) {
-        Progress::waiting(self, object, sentence);
-    }
-
-    fn note(&self, sentence: &str) {
-        Progress::note(self, sentence);
-    }
-}
-
-/// Makes a look out of a wait: the moment that something is awaited, it is not there yet.
-#[derive(Debug, Default)]
-pub(crate) struct Probe(Notify);
-
-/// Longer than any single look takes.
-pub(crate) const LOOK: Timeout = Timeout::after(Duration::from_secs(20));
-
-impl Probe {
-    /// Whether `wait` has nothing to wait for.
-    pub(crate) async fn holds(&self, wait: impl Future<Output = Result<(), ApiError>>) -> Result<bool, Failure> {
-        tokio::select! {
-            biased;
-            result = wait => match result {
-                Ok(()) => Ok(true),
-                Err(ApiError::GaveUp { .. } | ApiError::Hopeless { .. } | ApiError::UnknownKind { .. }) => Ok(false),
-                Err(error) => Err(error.into()),
-            },
-            () = self.0.notified() => Ok(false),
-        }
-    }
-}
-
-impl Progress for Probe {
-    fn waiting(&self, _object: &str, _sentence: &str) {
-        self.0.notify_one();
-    }
-
-    fn note(&self, _sentence: &str) {}
 }

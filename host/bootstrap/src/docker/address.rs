@@ -130,7 +130,7 @@ fn current_context(configuration: &Path) -> Option<String> {
 
 /// A context lives in a folder that is named by the digest of its name.
 fn context(configuration: &Path, name: &str) -> Result<Found, BootstrapError> {
-    let digest: String = Sha256::digest(name.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect();
+    let digest = hex::encode(Sha256::digest(name.as_bytes()));
     let file = configuration.join("contexts/meta").join(&digest).join("meta.json");
     let origin = format!("the context `{name}`");
     let wrong = |reason: String| BootstrapError::EngineAddress {

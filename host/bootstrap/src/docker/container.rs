@@ -36,8 +36,8 @@ pub(super) fn cluster_name(cluster: &str) -> String {
     if name.len() + SUFFIX.len() <= LONGEST {
         return name;
     }
-    let digest = Sha256::digest(name.as_bytes());
-    let digest: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let mut digest = hex::encode(Sha256::digest(name.as_bytes()));
+    digest.truncate(8);
     let room = LONGEST - SUFFIX.len() - digest.len() - 1;
     format!("{}-{digest}", name.chars().take(room).collect::<String>().trim_end_matches('-'))
 }

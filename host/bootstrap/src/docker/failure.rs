@@ -46,7 +46,7 @@ impl Trouble {
         match self {
             Self::Absent => "start Docker (`systemctl start docker`) or Podman (`systemctl --user start podman.socket`), or set `DOCKER_HOST`; with `--bootstrap-kubeconfig FILE` an existing cluster is used in its place",
             Self::Forbidden => "add yourself to the group of the socket (`sudo usermod -aG docker $USER`) and log in again, or use a rootless engine",
-            Self::Silent => "look at the engine's own log (`journalctl -u docker`), then run the same command again",
+            Self::Silent | Self::NotFound | Self::Other => "look at the engine's own log (`journalctl -u docker`), then run the same command again",
             Self::DiskFull => "make room on the engine's disk: `docker system df` shows what takes it, `docker system prune` removes what is not used; then run the same command again",
             Self::PortTaken => "find out who has the port (`ss -ltnp`), then run the same command again",
             Self::NameTaken => "look at it with `docker ps -a`; if nobody needs it, remove it with `docker rm -f -v NAME`",
@@ -56,7 +56,6 @@ impl Trouble {
             Self::ImageMissing => "check the name of the image; `--node-image` names another, and `docker load` or `docker pull` bring one to the engine by hand",
             Self::ImageForbidden => "log in with `docker login`, or pull the image by hand (`docker pull IMAGE`); then run the same command again",
             Self::RegistryUnreachable => "check the network and proxy of the engine, or bring the image to it by hand (`docker load`); then run the same command again",
-            Self::NotFound | Self::Other => "look at the engine's own log (`journalctl -u docker`), then run the same command again",
         }
         .to_owned()
     }

@@ -1,5 +1,7 @@
 //! A registry mirror, as containerd on a node is told of it: a `hosts.toml` for each registry it stands in for.
 
+use std::fmt::Write as _;
+
 use crate::Mirror;
 
 const FOLDER: &str = "/etc/containerd/certs.d";
@@ -31,16 +33,19 @@ pub(super) fn script(mirror: &Mirror) -> String {
     let mut script = "set -e\n".to_owned();
     for (path, content) in &files {
         let (path, content) = (encode(path), encode(content));
-        script.push_str(&format!(
-            "f=$(echo {path} | base64 -d); mkdir -p \"$(dirname \"$f\")\"; echo {content} | base64 -d > \"$f\"\n"
-        ));
+        // Writing to a string can't fail.
+        let _ = writeln!(
+            script,
+            "f=$(echo {path} | base64 -d); mkdir -p \"$(dirname \"$f\")\"; echo {content} | base64 -d > \"$f\""
+        );
     }
     // Newer node images look there already.
-    script.push_str(&format!(
-        "c=/etc/containerd/config.toml\ngrep -q '^ *config_path' $c || printf '\\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\\n  config_path = \"{FOLDER}\"\\n' >> $c\n"
-    ));
+    let _ = writeln!(
+        script,
+        "c=/etc/containerd/config.toml\ngrep -q '^ *config_path' $c || printf '\\n[plugins.\"io.containerd.grpc.v1.cri\".registry]\\n  config_path = \"{FOLDER}\"\\n' >> $c"
+    );
     if !config.is_empty() {
-        script.push_str(&format!("echo {} | base64 -d >> $c\n", encode(&config)));
+        let _ = writeln!(script, "echo {} | base64 -d >> $c", encode(&config));
     }
     script.push_str("systemctl restart containerd\n");
     script
@@ -60,7 +65,7 @@ fn hosts(mirror: &Mirror, path: &str) -> String {
     if mirror.insecure {
         text.push_str("  skip_verify = true\n");
     } else if mirror.ca_pem.is_some() {
-        text.push_str(&format!("  ca = \"{CA}\"\n"));
+        let _ = writeln!(text, "  ca = \"{CA}\"");
     }
     text
 }

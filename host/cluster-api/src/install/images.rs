@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use kedge_spec::release::Mirror;
 use serde_json::Value;
 
 use crate::object::text;
@@ -20,24 +19,17 @@ pub struct ImageOverride {
 
 /// Which images are replaced, as the key `images` of clusterctl's configuration has it: `all`, a component
 /// (`cert-manager`, `infrastructure-NAME`), or one image of a component (`cert-manager/cert-manager-webhook`). What is more
-/// exact wins, part by part. A mirror is applied to what comes out.
+/// exact wins, part by part. A registry mirror is no override: manifests come with its images already.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ImageOverrides {
     /// The overrides by their keys.
     pub by_key: BTreeMap<String, ImageOverride>,
-    /// The registry mirror of the spec.
-    pub mirror: Mirror,
 }
 
 /// Kinds whose pods get other images.
 const WITH_PODS: [&str; 2] = ["Deployment", "DaemonSet"];
 
 impl ImageOverrides {
-    /// Images from a mirror and nothing else.
-    pub fn mirrored(mirror: Mirror) -> Self {
-        Self { mirror, ..Self::default() }
-    }
-
     /// Replaces the images of an object. `component` is the name by which clusterctl knows its component.
     pub(super) fn apply(&self, component: &str, object: &mut Value) {
         if !text(object, "/kind").is_some_and(|kind| WITH_PODS.contains(&kind)) {
@@ -69,7 +61,7 @@ impl ImageOverrides {
                 replaced.digest = None;
             }
         }
-        self.mirror.rewrite(&replaced.to_string())
+        replaced.to_string()
     }
 }
 
@@ -123,7 +115,6 @@ mod tests {
                 ("cert-manager".to_owned(), one(None, None, Some("v9"))),
                 ("cert-manager/webhook".to_owned(), one(Some("other"), Some("hook"), None)),
             ]),
-            mirror: Mirror::default(),
         };
         for (component, image, expected) in [
             ("infrastructure-x", "registry.k8s.io/a/manager:v1@sha256:ab", "mirror:5000/all/manager:v1@sha256:ab"),
@@ -138,10 +129,7 @@ mod tests {
 
     #[test]
     fn only_pods_of_deployments_and_daemon_sets_change() {
-        let overrides = ImageOverrides {
-            by_key: BTreeMap::from([("all".to_owned(), one(Some("m"), None, None))]),
-            mirror: Mirror::default(),
-        };
+        let overrides = ImageOverrides { by_key: BTreeMap::from([("all".to_owned(), one(Some("m"), None, None))]) };
         let object = |kind: &str| json!({"kind": kind, "spec": {"template": {"spec": {"containers": [{"image": "r/a:1"}], "initContainers": [{"image": "r/b"}]}}}});
         let mut deployment = object("Deployment");
         overrides.apply("x", &mut deployment);

@@ -107,22 +107,22 @@ pub(super) async fn prune(api: &Api, component: &Prepared, selector: &str) -> Re
 mod tests {
     use super::*;
 
-    fn by(manager: &str, operation: &str, fields: Value) -> Value {
+    fn by(manager: &str, operation: &str, fields: &Value) -> Value {
         json!({"manager": manager, "operation": operation, "apiVersion": "v1", "fieldsV1": fields})
     }
 
     #[test]
     fn the_fields_of_installers_become_ours_and_all_others_stay() {
         let status = json!({"manager": "clusterctl", "operation": "Update", "subresource": "status", "fieldsV1": {}});
-        let injector = by("cainjector", "Apply", json!({"f:webhooks": {}}));
+        let injector = by("cainjector", "Apply", &json!({"f:webhooks": {}}));
         let writers = [
-            by("clusterctl", "Update", json!({"f:spec": {"f:a": {}}})),
-            by("kedge", "Apply", json!({"f:spec": {"f:b": {}}})),
+            by("clusterctl", "Update", &json!({"f:spec": {"f:a": {}}})),
+            by("kedge", "Apply", &json!({"f:spec": {"f:b": {}}})),
             injector.clone(),
             status.clone(),
         ];
         let taken = taken_over(&writers).unwrap();
-        assert_eq!(taken, [by("kedge", "Apply", json!({"f:spec": {"f:a": {}, "f:b": {}}})), injector.clone(), status]);
+        assert_eq!(taken, [by("kedge", "Apply", &json!({"f:spec": {"f:a": {}, "f:b": {}}})), injector.clone(), status]);
         assert_eq!(taken_over(&[injector]), None);
     }
 }

@@ -124,9 +124,9 @@ fn operation_of(graph: &Graph) -> String {
         digest.update(node.uid.as_bytes());
         digest.update(node.object.to_string().as_bytes());
     }
-    let digest = digest.finalize();
-    let hex: String = digest.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
-    format!("restore-{hex}")
+    let mut content = hex::encode(digest.finalize());
+    content.truncate(12);
+    format!("restore-{content}")
 }
 
 /// Whether all clusters were restored before and woken.

@@ -143,7 +143,7 @@ impl Mirrored {
             .into_iter()
             .map(|(registry, place)| (key(registry), Value::from(self.hosts_file(registry, &place))))
             .collect();
-        vec![secret(CREDENTIALS, credentials), secret(&hosts_secret(context), Value::Object(hosts))]
+        vec![secret(CREDENTIALS, &credentials), secret(&hosts_secret(context), &Value::Object(hosts))]
     }
 
     /// As Bottlerocket takes it.
@@ -184,7 +184,7 @@ fn key(registry: &str) -> String {
     format!("{name}.toml")
 }
 
-fn secret(name: &str, data: Value) -> Value {
+fn secret(name: &str, data: &Value) -> Value {
     json!({
         "apiVersion": "v1",
         "kind": "Secret",

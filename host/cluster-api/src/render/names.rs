@@ -1,7 +1,5 @@
 //! Names by content: what has changed gets a new name, and machines that use it are replaced; what has not keeps its name.
 
-use std::fmt::Write as _;
-
 use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
@@ -20,11 +18,9 @@ pub(super) fn content(object: &Value) -> String {
             }
         }
     }
-    let digest = hasher.finalize();
-    digest.iter().take(4).fold(String::with_capacity(8), |mut hex, byte| {
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    let mut hash = hex::encode(hasher.finalize());
+    hash.truncate(8);
+    hash
 }
 
 /// A value into the hash, unambiguously and with keys in order.

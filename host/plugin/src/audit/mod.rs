@@ -53,7 +53,7 @@ pub struct AuditEvent {
     pub interface: String,
     /// Its function, for example `send`.
     pub function: String,
-    /// On what: `vcenter POST /sdk`, a secret's name, a log level.
+    /// On what: `api POST /session`, a secret's name, a log level.
     pub target: String,
     /// Let through or not.
     pub decision: Decision,

@@ -8,7 +8,7 @@ use super::{HostAnswer, HostCall, HostCalls};
 use crate::audit::{CallResult, Decision};
 use crate::container_engine::EngineError;
 use crate::endpoint::{EndpointError, Part, Request};
-use crate::inspect::{digest, hex};
+use crate::inspect::digest;
 use crate::log_line;
 
 /// What is known of a call before it is done. A call with several requests makes one record for each.
@@ -106,7 +106,7 @@ fn sent(request: &Request) -> String {
     }
     part(&Part::Text("\n".to_owned()));
     request.body.iter().for_each(&mut part);
-    hex(hash.finalize().iter())
+    hex::encode(hash.finalize())
 }
 
 /// A component's text in a record: one line, of bounded length.

@@ -10,7 +10,6 @@ use x509_parser::prelude::FromDer;
 use x509_parser::x509::SubjectPublicKeyInfo;
 
 use crate::error::PluginError;
-use crate::inspect::hex;
 
 /// Which kinds of key there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,7 +50,7 @@ impl PublicKey {
         if kind == Kind::P256 && bits.len() != 65 {
             return Err("it is not a key on the curve P-256".to_owned());
         }
-        Ok(Self { kind, bits, id: format!("sha256:{}", hex(Sha256::digest(&der).iter())) })
+        Ok(Self { kind, bits, id: format!("sha256:{}", hex::encode(Sha256::digest(&der))) })
     }
 
     /// SHA-256 of the key in DER.

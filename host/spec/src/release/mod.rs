@@ -26,7 +26,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::cluster::Cluster;
-use crate::defaulted::{DefaultedSpec, hex};
+use crate::defaulted::DefaultedSpec;
 use crate::finding::{Finding, ObjectRef};
 use crate::suggest;
 use crate::version::KubernetesVersion;
@@ -73,7 +73,7 @@ impl Release {
         Ok(Self {
             name: text("/metadata/name").unwrap_or(bundles_name).to_owned(),
             number: manifest.pointer("/spec/number").and_then(Value::as_u64).unwrap_or_default(),
-            digest: hex(&hasher.finalize()),
+            digest: hex::encode(hasher.finalize()),
             head: manifest,
             listed: None,
             bundles,

@@ -226,7 +226,7 @@ async fn dry_run(
     let checked = preflight::run(prepared, options, &environment, Some(ground), false, reporter).await?;
     gitops::check(prepared, options, false).await?;
     let manifests = prepared.render(&checked.facts).await?;
-    prepared.check_served(&manifests).await?;
+    load::check_served(&manifests, &prepared.component_manifests().await?)?;
     let placed = |placement| manifests.placed(placement).map(title).collect::<Vec<_>>();
     let components: Vec<String> = prepared.components()?.iter().map(|c| format!("{} {}", c.name, c.version)).collect();
     let folder = options.directory.join(prepared.name());

@@ -124,7 +124,7 @@ fn made_here(options: &Options, name: &str, records: &[Record], ground: &Ground)
     })
 }
 
-fn unreachable(management: &Management, why: String) -> Failure {
+fn unreachable(management: &Management, why: &str) -> Failure {
     Failure::new(
         format!("the management cluster `{}` can't be asked: {why}", management.name),
         format!(
@@ -238,8 +238,8 @@ async fn findable(run: &Run) -> Result<(), Failure> {
                 }
                 Ok(())
             }
-            Side::Silent(error) => Err(unreachable(management, error.to_string())),
-            Side::Absent => Err(unreachable(management, "its kubeconfig is gone".to_owned())),
+            Side::Silent(error) => Err(unreachable(management, &error.to_string())),
+            Side::Absent => Err(unreachable(management, "its kubeconfig is gone")),
         };
     }
     let on_bootstrap = match &bootstrap {

@@ -179,8 +179,8 @@ fn pivot_options(options: &MoveOptions, from: &Api, folder: PathBuf) -> PivotOpt
 /// The folder of a move: the same for the same sides, namespace and cluster, so that a second run finds the first.
 fn folder(options: &MoveOptions, from: &Api, to: &Api) -> PathBuf {
     let namespace = options.namespace.as_deref().unwrap_or_else(|| from.namespace());
-    let digest = Sha256::digest(format!("{}\n{}", from.server(), to.server()));
-    let sides: String = digest.iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    let mut sides = hex::encode(Sha256::digest(format!("{}\n{}", from.server(), to.server())));
+    sides.truncate(8);
     let what = options.cluster.as_deref().map_or_else(String::new, |name| format!("{name}-"));
     Path::new(FOLDER).join(format!("{namespace}-{what}{sides}"))
 }

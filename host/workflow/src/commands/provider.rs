@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use kedge_plugin::{EngineAddress, Override, Plugin, PluginError, SecretStore};
+use kedge_plugin::{Plugin, PluginError, SecretStore};
 use kedge_spec::provider::{CommandAnswer, EndpointNeed, ProviderCommand, ProviderDocument};
 use kedge_spec::{Severity, Spec};
 use serde_json::{Map, Value, json};
 
 use super::generate::plugin_named;
 use crate::error::WorkflowError;
-use crate::load::{catalog, plugin_error, read_spec};
+use crate::load::{self, catalog, plugin_error, read_spec};
 use crate::options::Options;
 
 /// A provider and its commands.
@@ -98,19 +98,8 @@ impl ProviderCommands {
             }
         }
         let secrets = Arc::new(SecretStore::from_lookup(description, |name| (options.environment)(name)));
-        let overrides: BTreeMap<String, Override> = options
-            .endpoints
-            .iter()
-            .map(|(server, to)| (server.clone(), Override { address: to.address, ca_pem: to.ca_pem.clone() }))
-            .collect();
-        let engine = EngineAddress::from_lookup(|name| (options.environment)(name));
-        let rules = &options.plugin_rules;
-        rules.admit(&self.plugin, None).map_err(|e| plugin_error(&description.name, e))?;
-        let environment = self
-            .plugin
-            .environment(&places, secrets, &overrides, rules.trail.clone())
-            .map_err(|e| plugin_error(&description.name, e))?
-            .with_engine(Some(engine));
+        options.plugin_rules.admit(&self.plugin, None).map_err(|e| plugin_error(&description.name, e))?;
+        let environment = load::environment(&self.plugin, &places, secrets, options)?;
         let mut arguments = given.arguments.clone();
         for argument in &known.arguments {
             if let Some(default) =

@@ -19,8 +19,8 @@ fn cluster(cilium: &serde_json::Value) -> Cluster {
     cluster
 }
 
-fn values_of(cilium: serde_json::Value) -> serde_json::Value {
-    values::cilium(&cluster(&cilium), &|name: &str| match name {
+fn values_of(cilium: &serde_json::Value) -> serde_json::Value {
+    values::cilium(&cluster(cilium), &|name: &str| match name {
         "cilium.cilium" => Some("m.example:5000/eks/cilium:v1.18.4-0".to_owned()),
         "cilium.operator" => Some("m.example:5000/eks/operator-generic:v1.18.4-0".to_owned()),
         _ => None,
@@ -29,7 +29,7 @@ fn values_of(cilium: serde_json::Value) -> serde_json::Value {
 
 #[test]
 fn the_values_are_eks_anywhere_s() {
-    let values = values_of(json!({}));
+    let values = values_of(&json!({}));
     assert_eq!(
         values,
         json!({
@@ -76,22 +76,22 @@ impl WithoutNulls for serde_json::Value {
 
 #[test]
 fn every_field_reaches_the_chart() {
-    let at = |cilium: serde_json::Value, pointer: &str| values_of(cilium).pointer(pointer).cloned();
+    let at = |cilium: serde_json::Value, pointer: &str| values_of(&cilium).pointer(pointer).cloned();
     assert_eq!(at(json!({"policyEnforcementMode": "always"}), "/policyEnforcementMode"), Some(json!("always")));
     assert_eq!(at(json!({"egressMasqueradeInterfaces": "eth0"}), "/egressMasqueradeInterfaces"), Some(json!("eth0")));
     assert_eq!(at(json!({"cniExclusive": false}), "/cni/exclusive"), Some(json!(false)));
     let direct =
         json!({"routingMode": "direct", "ipv4NativeRoutingCIDR": "10.0.0.0/8", "ipv6NativeRoutingCIDR": "fd00::/8"});
-    let values = values_of(direct);
+    let values = values_of(&direct);
     assert_eq!(values["routingMode"], "native");
     assert_eq!(values["autoDirectNodeRoutes"], "true");
     assert_eq!(values["ipv4NativeRoutingCIDR"], "10.0.0.0/8");
     assert_eq!(values["ipv6NativeRoutingCIDR"], "fd00::/8");
     assert_eq!(values.get("tunnelProtocol"), None);
-    let overlay = values_of(json!({"routingMode": "overlay", "ipv4NativeRoutingCIDR": "10.0.0.0/8"}));
+    let overlay = values_of(&json!({"routingMode": "overlay", "ipv4NativeRoutingCIDR": "10.0.0.0/8"}));
     assert_eq!((overlay.get("ipv4NativeRoutingCIDR"), &overlay["routingMode"]), (None, &json!("tunnel")));
     let own = json!({"hubble": {"enabled": true}});
-    assert_eq!(values_of(json!({"policyEnforcementMode": "always", "helmValues": own})), own);
+    assert_eq!(values_of(&json!({"policyEnforcementMode": "always", "helmValues": own})), own);
     let mut single = cluster(&json!({}));
     single.spec.control_plane_configuration.count = 1;
     assert_eq!(values::cilium(&single, &|_: &str| None)["operator"]["replicas"], 1);

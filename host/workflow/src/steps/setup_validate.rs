@@ -8,7 +8,7 @@ use super::id;
 use crate::folder::{AUDIT, LOCK_FILE};
 use crate::gitops;
 use crate::journal::{Entry, Operation, Records};
-use crate::load::plugin_error;
+use crate::load::{self, plugin_error};
 use crate::preflight;
 use crate::run::Run;
 use crate::step::{Failure, Step};
@@ -52,7 +52,13 @@ impl Step<Run> for SetupValidate {
         *run.checks.lock().unwrap_or_else(PoisonError::into_inner) = Some(checked.checks);
         // What can't be rendered is better found out now than with a bootstrap cluster in the way.
         let manifests = run.manifests().await?;
-        run.prepared.check_served(manifests).await.map_err(|e| run.refuse(e))?;
+        let of_release = match run.management {
+            // Nothing is installed on a cluster that is there, so nobody has read them yet.
+            Some(_) => Some(run.prepared.component_manifests().await.map_err(|e| run.refuse(e))?),
+            None => None,
+        };
+        let components = of_release.as_ref().unwrap_or(&run.components);
+        load::check_served(manifests, components).map_err(|e| run.refuse(e))?;
         run.cni().await.map_err(|e| run.refuse(e))?;
         run.prepared.lock_plugin(&run.folder.path_of(LOCK_FILE)).map_err(|e| run.refuse(e))
     }

@@ -57,16 +57,17 @@ fn granting(sent: &Sent, but: &[&str]) -> Option<Result<Response, EndpointError>
     if !sent.body.contains("<HasPrivilegeOnEntities ") {
         return None;
     }
-    let mut privileges = String::new();
-    for id in each(&sent.body, "<privId>", "</privId>") {
-        let granted = !but.contains(&id);
-        privileges +=
-            &format!("<privAvailability><privId>{id}</privId><isGranted>{granted}</isGranted></privAvailability>");
-    }
-    let mut entities = String::new();
-    for entity in each(&sent.body, "<entity ", "</entity>") {
-        entities += &format!("<returnval><entity {entity}</entity>{privileges}</returnval>");
-    }
+    let privileges: Vec<String> = each(&sent.body, "<privId>", "</privId>")
+        .map(|id| {
+            let granted = !but.contains(&id);
+            format!("<privAvailability><privId>{id}</privId><isGranted>{granted}</isGranted></privAvailability>")
+        })
+        .collect();
+    let privileges = privileges.concat();
+    let entities: Vec<String> = each(&sent.body, "<entity ", "</entity>")
+        .map(|entity| format!("<returnval><entity {entity}</entity>{privileges}</returnval>"))
+        .collect();
+    let entities = entities.concat();
     let body = envelope(&format!(
         "<HasPrivilegeOnEntitiesResponse xmlns=\"urn:vim25\">{entities}</HasPrivilegeOnEntitiesResponse>"
     ));
