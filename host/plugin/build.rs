@@ -64,7 +64,7 @@ fn run() -> Result<(), Box<dyn Error>> {
                     plugin.package
                 );
                 format!(
-                    "    BuiltIn {{ name: {:?}, digest: \"\", wasm: &[], native: &[], problem: Some({:?}) }},\n",
+                    "    BuiltIn {{ name: {:?}, digest: \"\", kinds: None, wasm: &[], native: &[], problem: Some({:?}) }},\n",
                     plugin.folder,
                     first_error(&why)
                 )
@@ -200,24 +200,34 @@ fn embed(out: &Path, plugin: &PluginFolder, wasm: &Path) -> Result<String, Strin
     }
     // What it says of itself goes into the file, so that it can be inspected without running it.
     let mut bytes = bytes;
+    let mut kinds = None;
     let code = fs::read(&native).map_err(|e| e.to_string())?;
     if !code.is_empty() && target_is_host(&target) {
         let description =
             describe::describe(&engine(&target)?, &code).map_err(|e| format!("it does not describe itself: {e:#}"))?;
         append(&mut bytes, "kedge:description", description.as_bytes());
+        kinds = Some(claimed(&description)?);
     }
     write_if_changed(&copy, &bytes).map_err(|e| e.to_string())?;
     let digest = sha256(&bytes);
     let mut entry = String::new();
     writeln!(
         entry,
-        "    BuiltIn {{ name: {:?}, digest: {digest:?}, wasm: include_bytes!({:?}), native: include_bytes!({:?}), problem: None }},",
+        "    BuiltIn {{ name: {:?}, digest: {digest:?}, kinds: {}, wasm: include_bytes!({:?}), native: include_bytes!({:?}), problem: None }},",
         plugin.folder,
+        kinds.map_or_else(|| "None".to_owned(), |kinds| format!("Some(&{kinds:?})")),
         copy.to_string_lossy(),
         native.to_string_lossy()
     )
     .map_err(|e| e.to_string())?;
     Ok(entry)
+}
+
+/// The kinds in a description.
+fn claimed(description: &str) -> Result<Vec<String>, String> {
+    let description: serde_json::Value = serde_json::from_str(description).map_err(|e| e.to_string())?;
+    let claims = description.get("kinds").and_then(|kinds| kinds.as_array()).ok_or("it claims no kinds")?;
+    Ok(claims.iter().filter_map(|claim| claim.get("kind")?.as_str()).map(str::to_owned).collect())
 }
 
 fn target_is_host(target: &str) -> bool {

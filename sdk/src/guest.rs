@@ -148,8 +148,8 @@ impl<P: Provider + Default> machines::Guest for Component<P> {
             .collect())
     }
 
-    fn node(input: types::Input, role: Role) -> Result<machines::NodeContribution, Failure> {
-        P::default().node(&input_in(input)?, &role)
+    fn nodes(input: types::Input, roles: Vec<Role>) -> Result<Vec<machines::NodeContribution>, Failure> {
+        P::default().nodes(&input_in(input)?, &roles)
     }
 }
 

@@ -85,6 +85,15 @@ pub trait Provider {
     /// The input can't be rendered.
     fn node(&self, input: &Input, role: &Role) -> Result<NodeContribution, Failure>;
 
+    /// The same for many roles, in their order. Worth an implementation of its own where a role is cheap once the
+    /// documents are read.
+    ///
+    /// # Errors
+    /// The input can't be rendered.
+    fn nodes(&self, input: &Input, roles: &[Role]) -> Result<Vec<NodeContribution>, Failure> {
+        roles.iter().map(|role| self.node(input, role)).collect()
+    }
+
     /// The objects around the machines.
     ///
     /// # Errors

@@ -1,17 +1,23 @@
 //! The release as one cluster sees it.
 
+use std::rc::Rc;
+
 use serde_json::Value;
 
 use crate::{Failure, Finding, path};
 
-/// Versions and images of a release. See `input.release` in `wit/types.wit`.
+/// Versions and images of a release. See `input.release` in `wit/types.wit`. Cheap to clone.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Release(Value);
+pub struct Release {
+    whole: Rc<Value>,
+    /// The worker node group through whose eyes it is seen.
+    worker: Option<String>,
+}
 
 impl Release {
     /// From the object that the host hands out.
     pub fn new(value: Value) -> Self {
-        Self(value)
+        Self { whole: Rc::new(value), worker: None }
     }
 
     /// For example `v1.31.4-eks-1-31-45`; empty if it has none.
@@ -38,7 +44,8 @@ impl Release {
     pub fn image(&self, place: &str) -> Result<String, Failure> {
         let raw = self.bundle(place);
         let name = raw.and_then(|image| image.get("name")).and_then(Value::as_str);
-        let listed = |name: &str| self.0.get("images").and_then(|images| images.get(name)).and_then(Value::as_str);
+        let images = self.field("images");
+        let listed = |name: &str| images.and_then(|images| images.get(name)).and_then(Value::as_str);
         let uri = raw.and_then(|image| image.get("uri")).and_then(Value::as_str);
         listed(place).or_else(|| name.and_then(listed)).or(uri).map(str::to_owned).ok_or_else(|| {
             Finding::error("image-missing", format!("the release names no image `{place}`"))
@@ -49,24 +56,22 @@ impl Release {
 
     /// A value of the raw `versionsBundle` entry by its path.
     pub fn bundle(&self, place: &str) -> Option<&Value> {
-        path::get(self.0.get("versionsBundle")?, place)
+        path::get(self.field("versionsBundle")?, place)
     }
 
     /// As a worker node group with a Kubernetes version of its own sees it; fields it does not have are the cluster's.
     #[must_use]
     pub fn for_worker(&self, group: &str) -> Self {
-        let Some(Value::Object(own)) = self.0.get("workers").and_then(|workers| workers.get(group)) else {
-            return self.clone();
-        };
-        let mut merged = self.0.clone();
-        if let Some(fields) = merged.as_object_mut() {
-            fields.extend(own.clone());
-        }
-        Self(merged)
+        Self { whole: self.whole.clone(), worker: Some(group.to_owned()) }
+    }
+
+    fn field(&self, name: &str) -> Option<&Value> {
+        let own = self.worker.as_ref().and_then(|group| self.whole.get("workers")?.get(group)?.get(name));
+        own.or_else(|| self.whole.get(name))
     }
 
     fn text(&self, field: &str) -> &str {
-        self.0.get(field).and_then(Value::as_str).unwrap_or_default()
+        self.field(field).and_then(Value::as_str).unwrap_or_default()
     }
 }
 

@@ -57,6 +57,16 @@ fn parse() -> Cli {
     Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
 }
 
+/// Threads cost more than what a command does that works alone on what it has at hand.
+fn runtime(command: &Command) -> tokio::runtime::Builder {
+    match command {
+        Command::Generate(_) | Command::Validate(_) | Command::Render(_) | Command::Schema(_) => {
+            tokio::runtime::Builder::new_current_thread()
+        }
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    }
+}
+
 fn run(cli: Cli, printer: &Arc<Printer>) -> Result<(), Failure> {
     // These need no runtime, no plugin and no spec: they answer at once.
     let command = match cli.command {
@@ -71,7 +81,7 @@ fn run(cli: Cli, printer: &Arc<Printer>) -> Result<(), Failure> {
         Command::Audit(command) => return commands::audit::run(command, printer),
         other => other,
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
+    let runtime = runtime(&command)
         .enable_all()
         .build()
         .map_err(|error| Failure::environment(format!("the program can't start its threads: {error}")))?;

@@ -6,6 +6,8 @@ pub(crate) struct BuiltIn {
     pub(crate) name: &'static str,
     /// SHA-256 of `wasm`, hexadecimal.
     pub(crate) digest: &'static str,
+    /// The kinds of documents that it claims; none if the build could not ask it.
+    pub(crate) kinds: Option<&'static [&'static str]>,
     /// The component.
     pub(crate) wasm: &'static [u8],
     /// Its native code for this target; empty if the build could not make it, and then it is compiled as others are.

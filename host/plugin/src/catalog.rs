@@ -38,7 +38,7 @@ pub struct Entry {
     pub origin: Origin,
     /// The digest it must have (hexadecimal), if a lock says so.
     pub locked: Option<String>,
-    /// The kinds it claims, if a lock says so.
+    /// The kinds it claims, where a lock or the build says so.
     pub kinds: Option<Vec<String>>,
 }
 
@@ -114,7 +114,12 @@ impl Catalog {
     pub fn with_built_ins(mut self) -> Self {
         self.built_in = built_in::all()
             .iter()
-            .map(|b| Entry { name: b.name.to_owned(), origin: Origin::BuiltIn, locked: None, kinds: None })
+            .map(|b| Entry {
+                name: b.name.to_owned(),
+                origin: Origin::BuiltIn,
+                locked: None,
+                kinds: b.kinds.map(|kinds| kinds.iter().map(|kind| (*kind).to_owned()).collect()),
+            })
             .collect();
         self
     }

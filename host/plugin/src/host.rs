@@ -177,16 +177,21 @@ impl PluginHost {
     /// load; one that is only installed is passed over with a warning if it doesn't.
     pub async fn claiming(&self, catalog: &Catalog, kind: &str) -> Result<Plugin, PluginError> {
         let mut known = Vec::new();
-        for entry in catalog.list() {
-            if entry.kinds.as_ref().is_some_and(|kinds| !kinds.iter().any(|k| k == kind)) {
-                continue;
+        let mut claim = async |entry| -> Result<Option<Plugin>, PluginError> {
+            let Some(plugin) = self.candidate(entry).await? else { return Ok(None) };
+            known.extend(plugin.description().datacenter_kind().map(str::to_owned));
+            Ok((plugin.description().datacenter_kind() == Some(kind)).then_some(plugin))
+        };
+        let elsewhere = |entry: &&Entry| entry.kinds.as_ref().is_some_and(|kinds| !kinds.iter().any(|k| k == kind));
+        let (others, candidates): (Vec<&Entry>, Vec<&Entry>) = catalog.list().into_iter().partition(elsewhere);
+        for entry in candidates {
+            if let Some(plugin) = claim(entry).await? {
+                return Ok(plugin);
             }
-            if let Some(plugin) = self.candidate(entry).await? {
-                if plugin.description().datacenter_kind() == Some(kind) {
-                    return Ok(plugin);
-                }
-                known.extend(plugin.description().datacenter_kind().map(str::to_owned));
-            }
+        }
+        // Nobody: the others are asked what there is, for the message. A cluster's lock names no choice.
+        for entry in others.into_iter().filter(|entry| entry.locked.is_none()) {
+            claim(entry).await?;
         }
         known.sort();
         known.dedup();

@@ -299,9 +299,9 @@ impl Plugin {
         call!(self, "machines.templates", Grant::Pure, json!({"input": input}), |s| s.templates(input))
     }
 
-    /// What nodes of a role need.
-    pub async fn node(&self, input: &ProviderInput, role: &Role) -> Result<NodeContribution, PluginError> {
-        call!(self, "machines.node", Grant::Pure, json!({"input": input, "role": role}), |s| s.node(input, role))
+    /// What nodes of each role need, in the order of the roles.
+    pub async fn nodes(&self, input: &ProviderInput, roles: &[Role]) -> Result<Vec<NodeContribution>, PluginError> {
+        call!(self, "machines.nodes", Grant::Pure, json!({"input": input, "roles": roles}), |s| s.nodes(input, roles))
     }
 
     /// The infrastructure objects.

@@ -47,7 +47,7 @@ pub fn yaml_document(value: &serde_json::Value) -> String {
 pub fn yaml_documents(source: &Source) -> Result<Vec<serde_json::Value>, Rejected> {
     let (nodes, flaws) = yaml::read(source, yaml::RELEASE);
     if flaws.is_empty() {
-        return Ok(nodes.iter().map(yaml::Node::to_value).collect());
+        return Ok(nodes.into_iter().map(yaml::Node::into_value).collect());
     }
     let diagnostics = flaws.into_iter().map(|f| Diagnostic::new(f.finding, source, f.span)).collect();
     Err(spec::rejected(source.clone(), diagnostics))

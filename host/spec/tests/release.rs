@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use common::{BASE, acme, defaulted, release, with};
 use kedge_spec::KubernetesVersion;
-use kedge_spec::release::{ComponentKind, Release, ReleaseError};
+use kedge_spec::release::{Bundles, ComponentKind, Release, ReleaseError};
 
 const BUNDLES: &str = include_str!("fixtures/bundles.yaml");
 
@@ -17,12 +17,16 @@ fn a_release_lists_its_versions() {
     let release = release();
     let versions: Vec<_> = release.kubernetes_versions().iter().map(ToString::to_string).collect();
     assert_eq!(versions, ["1.33", "1.34", "1.35"]);
-    assert_eq!(release.default_kubernetes_version(), KubernetesVersion::new(1, 35));
     assert_eq!((release.number(), release.name()), (100, "bundles-100"));
     assert_eq!(release.eksa_version().as_deref(), Some("v0.26.1"));
     assert_eq!(release.digest().len(), 64);
-    let urls = Release::eksd_urls(BUNDLES).unwrap();
-    assert_eq!(urls[0], (KubernetesVersion::new(1, 33), "eksd/kubernetes-1-33-eks-28.yaml".to_owned()));
+    let bundles = Bundles::parse(BUNDLES, "b").unwrap();
+    assert_eq!(Bundles::newest_version(BUNDLES, "b").unwrap(), KubernetesVersion::new(1, 35));
+    let json = serde_json::to_string(&release.manifest()).unwrap();
+    assert_eq!(Bundles::newest_version(&json, "b").unwrap(), KubernetesVersion::new(1, 35), "in no usual way");
+    assert!(Bundles::newest_version("kind: Bundles", "b").is_err());
+    let first = bundles.eksd_urls().next().unwrap();
+    assert_eq!(first, (KubernetesVersion::new(1, 33), "eksd/kubernetes-1-33-eks-28.yaml"));
 }
 
 #[test]

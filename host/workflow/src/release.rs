@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use kedge_spec::release::{ListedRelease, NotAKey, PublicKey, Release, ReleaseList, Signers, Terms};
+use kedge_spec::release::{Bundles, ListedRelease, NotAKey, PublicKey, Release, ReleaseList, Signers, Terms};
 use kedge_spec::{DefaultedSpec, Document, Finding, KubernetesVersion, Spec};
 use serde_json::Value;
 
@@ -45,15 +45,15 @@ pub(crate) async fn fetch(
     needed: &[KubernetesVersion],
 ) -> Result<(Release, String), WorkflowError> {
     let found = bundles(fetcher, address, asked_version(spec), true).await?;
+    let bundles = Bundles::parse(&found.text, &found.address)?;
     let mut eksd = BTreeMap::new();
-    for (version, url) in Release::eksd_urls(&found.text)? {
-        if needed.contains(&version) && !eksd.contains_key(&url) {
-            let text = fetcher.text(&url, Some(&found.address), false).await?;
-            eksd.insert(url, text);
+    for (version, url) in bundles.eksd_urls() {
+        if needed.contains(&version) && !eksd.contains_key(url) {
+            let text = fetcher.text(url, Some(&found.address), false).await?;
+            eksd.insert(url.to_owned(), text);
         }
     }
-    let release = Release::from_parts(&found.text, &found.address, eksd)?;
-    Ok((release.listed_as(found.listed), found.address))
+    Ok((bundles.with_eksd(eksd)?.listed_as(found.listed), found.address))
 }
 
 /// What there is to say about the release for a spec.

@@ -64,7 +64,12 @@ impl Provider for Vsphere {
     }
 
     fn node(&self, input: &Input, role: &Role) -> Result<NodeContribution, Failure> {
-        render::node::node(input, role)
+        render::node::Nodes::of(input)?.node(role)
+    }
+
+    fn nodes(&self, input: &Input, roles: &[Role]) -> Result<Vec<NodeContribution>, Failure> {
+        let nodes = render::node::Nodes::of(input)?;
+        roles.iter().map(|role| nodes.node(role)).collect()
     }
 
     fn infrastructure(&self, input: &Input) -> Result<InfrastructureObjects, Failure> {

@@ -179,6 +179,11 @@ impl Spec {
         Ok(Self { datacenter, machines, groups })
     }
 
+    /// The group of a role.
+    pub(crate) fn group(&self, role: &Role) -> Result<&Group, Failure> {
+        self.groups.iter().find(|group| group.role == *role).ok_or_else(|| Failure::unknown_role(role))
+    }
+
     /// The machines of a group.
     pub(crate) fn machine(&self, group: &Group) -> Result<&Machine, Failure> {
         let name = group.machine.as_ref().map(|machine| machine.name.as_str());

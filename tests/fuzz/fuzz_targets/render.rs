@@ -11,7 +11,7 @@ use kedge_spec::provider::{
     Contributions, Description, Infrastructure, InfrastructureObjects, KindClaim, KindRole, MachineTemplate,
     NodeContribution, Role,
 };
-use kedge_spec::release::Release;
+use kedge_spec::release::{Bundles, Release};
 use kedge_spec::{DefaultedSpec, Source, Spec};
 use libfuzzer_sys::fuzz_target;
 use serde_json::json;
@@ -23,16 +23,16 @@ fn release() -> &'static Release {
     READ.get_or_init(|| {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../host/lab/release");
         let bundles = std::fs::read_to_string(folder.join("bundles.yaml")).expect("the carried release");
-        let eksd = Release::eksd_urls(&bundles)
-            .expect("it names EKS-D manifests")
-            .into_iter()
+        let bundles = Bundles::parse(&bundles, "bundles").expect("the carried release");
+        let eksd = bundles
+            .eksd_urls()
             .map(|(_, url)| {
                 let file = url.rsplit(['/', ':']).next().expect("a name");
                 let text = std::fs::read_to_string(folder.join("eksd").join(file)).expect("an EKS-D manifest");
-                (url.clone(), text)
+                (url.to_owned(), text)
             })
             .collect();
-        Release::from_parts(&bundles, "bundles", eksd).expect("a release")
+        bundles.with_eksd(eksd).expect("a release")
     })
 }
 

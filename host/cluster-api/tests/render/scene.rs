@@ -9,7 +9,7 @@ use kedge_spec::provider::{
     Argument, Contributions, Description, EndpointNeed, HostMount, Infrastructure, InfrastructureObjects, KindClaim,
     KindRole, MachineTemplate, Manifest, NodeContribution, NodeFile, NodeUser, Placement, Role,
 };
-use kedge_spec::release::{Release, ReleaseView};
+use kedge_spec::release::{Bundles, Release, ReleaseView};
 use kedge_spec::{DefaultedSpec, Source, Spec};
 use serde_json::json;
 
@@ -23,16 +23,16 @@ pub(crate) fn release_folder() -> PathBuf {
 pub(crate) fn release() -> Release {
     let folder = release_folder();
     let bundles = std::fs::read_to_string(folder.join("bundles.yaml")).unwrap();
-    let eksd = Release::eksd_urls(&bundles)
-        .unwrap()
-        .into_iter()
+    let bundles = Bundles::parse(&bundles, "bundles").unwrap();
+    let eksd = bundles
+        .eksd_urls()
         .map(|(_, url)| {
             let file = url.rsplit('/').next().unwrap().rsplit(':').next().unwrap().to_owned();
             let text = std::fs::read_to_string(folder.join("eksd").join(file)).unwrap();
-            (url, text)
+            (url.to_owned(), text)
         })
         .collect();
-    Release::from_parts(&bundles, "bundles", eksd).unwrap()
+    bundles.with_eksd(eksd).unwrap()
 }
 
 pub(crate) fn provider() -> Description {

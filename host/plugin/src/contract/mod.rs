@@ -106,11 +106,11 @@ pub(crate) trait Session: Send {
     async fn defaults(&mut self, documents: &[ProviderDocument]) -> Answer<(Vec<ProviderDocument>, Vec<Change>)>;
     async fn check(&mut self, documents: &[ProviderDocument]) -> Answer<Vec<Finding>>;
     async fn templates(&mut self, input: &ProviderInput) -> Answer<Vec<MachineTemplate>>;
-    async fn node(&mut self, input: &ProviderInput, role: &Role) -> Answer<NodeContribution>;
+    async fn nodes(&mut self, input: &ProviderInput, roles: &[Role]) -> Answer<Vec<NodeContribution>>;
     async fn infrastructure(&mut self, input: &ProviderInput) -> Answer<InfrastructureObjects>;
     async fn addons(&mut self, input: &ProviderInput) -> Answer<Vec<Manifest>>;
-    /// `templates`, `node` for each role, `infrastructure`, `addons`: the input is turned into the contract's form once,
-    /// because it is as long as the spec and asked with for every role.
+    /// `templates`, `nodes`, `infrastructure`, `addons`: the input, as long as the spec, is turned into the contract's form
+    /// once.
     async fn contributions(&mut self, input: &ProviderInput, roles: &[Role]) -> Answer<Contributions>;
     async fn preflight_plan(&mut self, input: &ProviderInput) -> Answer<Vec<Check>>;
     async fn preflight_run(&mut self, input: &ProviderInput, skip: &[String]) -> Answer<Value>;

@@ -85,7 +85,7 @@ async fn ask(plugin: &Plugin, session: &RecordedSession) -> Result<(), PluginErr
         "config.defaults" => drop(plugin.defaults(&documents("documents")?).await),
         "config.check" => drop(plugin.check(&documents("documents")?).await),
         "machines.templates" => drop(plugin.templates(&input()?).await),
-        "machines.node" => drop(plugin.node(&input()?, &argument::<Role>(session, "role")?).await),
+        "machines.nodes" => drop(plugin.nodes(&input()?, &argument::<Vec<Role>>(session, "roles")?).await),
         "manifests.infrastructure" => drop(plugin.infrastructure(&input()?).await),
         "manifests.addons" => drop(plugin.addons(&input()?).await),
         "contributions" => drop(plugin.contributions(&input()?, &argument::<Vec<Role>>(session, "roles")?).await),

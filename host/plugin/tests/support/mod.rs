@@ -153,7 +153,7 @@ pub fn provider(parts: &Parts) -> Vec<u8> {
   (func (export "kedge:provider/config@0.1.0#defaults") (param i32 i32) (result i32) unreachable)
   (func (export "kedge:provider/config@0.1.0#check") (param i32 i32) (result i32) unreachable)
   (func (export "kedge:provider/machines@0.1.0#templates") (param {inputs}) (result i32) unreachable)
-  (func (export "kedge:provider/machines@0.1.0#node") (param {inputs} i32 i32 i32) (result i32) unreachable)
+  (func (export "kedge:provider/machines@0.1.0#nodes") (param {inputs} i32 i32) (result i32) unreachable)
   (func (export "kedge:provider/manifests@0.1.0#infrastructure") (param {inputs}) (result i32) unreachable)
   (func (export "kedge:provider/manifests@0.1.0#addons") (param {inputs}) (result i32) unreachable)
   (func (export "kedge:provider/preflight@0.1.0#plan") (param {inputs}) (result i32) unreachable)

@@ -11,6 +11,7 @@ mod signature;
 mod trust;
 mod view;
 
+pub use bundles::Bundles;
 pub use component::{Component, ComponentKind};
 pub use error::ReleaseError;
 pub use license::{License, LicenseError};
@@ -23,14 +24,13 @@ pub use view::{ReleaseView, Repositories, Repository};
 use std::collections::BTreeMap;
 
 use serde_json::Value;
-use sha2::{Digest as _, Sha256};
 
 use crate::cluster::Cluster;
 use crate::defaulted::DefaultedSpec;
 use crate::finding::{Finding, ObjectRef};
 use crate::suggest;
 use crate::version::KubernetesVersion;
-use bundles::{Bundle, read_bundles, read_one};
+use bundles::Bundle;
 
 /// A release: what each Kubernetes version is made of, and the components that manage clusters.
 #[derive(Debug, Clone)]
@@ -59,26 +59,7 @@ impl Release {
         bundles_name: &str,
         eksd: BTreeMap<String, String>,
     ) -> Result<Self, ReleaseError> {
-        let (manifest, bundles) = read_bundles(bundles_yaml, bundles_name)?;
-        let mut hasher = Sha256::new();
-        hasher.update(bundles_yaml);
-        let mut releases = BTreeMap::new();
-        for (url, text) in eksd {
-            hasher.update(&url);
-            hasher.update(&text);
-            let value = read_one(&text, &url, "Release")?;
-            releases.insert(url, value);
-        }
-        let text = |pointer: &str| manifest.pointer(pointer).and_then(Value::as_str);
-        Ok(Self {
-            name: text("/metadata/name").unwrap_or(bundles_name).to_owned(),
-            number: manifest.pointer("/spec/number").and_then(Value::as_u64).unwrap_or_default(),
-            digest: hex::encode(hasher.finalize()),
-            head: manifest,
-            listed: None,
-            bundles,
-            eksd: releases,
-        })
+        Bundles::parse(bundles_yaml, bundles_name)?.with_eksd(eksd)
     }
 
     /// The same as one of a list of releases.
@@ -103,16 +84,6 @@ impl Release {
         manifest
     }
 
-    /// Which EKS-D manifest each Kubernetes version needs, in the order of the bundles. A URL may be relative to the
-    /// bundles' own.
-    ///
-    /// # Errors
-    /// When the bundles can't be read.
-    pub fn eksd_urls(bundles_yaml: &str) -> Result<Vec<(KubernetesVersion, String)>, ReleaseError> {
-        let (_, bundles) = read_bundles(bundles_yaml, "bundles")?;
-        Ok(bundles.into_iter().map(|b| (b.version, b.eksd_url)).collect())
-    }
-
     /// The EKS-D manifest of each Kubernetes version, as the bundles name it.
     pub fn eksd_manifests(&self) -> impl Iterator<Item = (KubernetesVersion, &str)> {
         self.bundles.iter().map(|b| (b.version, b.eksd_url.as_str()))
@@ -129,11 +100,6 @@ impl Release {
         versions.sort_unstable();
         versions.dedup();
         versions
-    }
-
-    /// The newest version, the one of a new cluster.
-    pub fn default_kubernetes_version(&self) -> KubernetesVersion {
-        self.kubernetes_versions().last().copied().unwrap_or_default()
     }
 
     /// `spec.number` of the bundles.

@@ -61,8 +61,8 @@ enum Frame {
     },
     Mapping {
         entries: Vec<Entry>,
-        /// Where each key stands: in the file, and among the entries.
-        seen: HashMap<String, (Span, usize)>,
+        /// Where each key stands among the entries, once they are many.
+        seen: HashMap<String, usize>,
         merges: Vec<Node>,
         key: Option<Key>,
         start: Range,
@@ -186,49 +186,39 @@ impl Builder<'_> {
             self.anchors.insert(anchor, node.clone());
         }
         let plain = std::mem::take(&mut self.plain);
-        let (code, message, remedy) = match self.frames.last_mut() {
+        match self.frames.last_mut() {
             None => {
                 if !matches!(node.kind, NodeKind::Null) {
                     self.finished.push(node);
                 }
-                return Ok(());
             }
-            Some(Frame::Sequence { items, .. }) => {
-                items.push(node);
-                return Ok(());
-            }
+            Some(Frame::Sequence { items, .. }) => items.push(node),
             Some(Frame::Mapping { entries, seen, merges, key, .. }) => match key.take() {
-                None => match key_text(&node) {
-                    Some(text) => {
-                        let merge = plain && text == "<<";
-                        *key = Some(if merge { Key::Merge } else { Key::Text(text, node.span) });
-                        return Ok(());
-                    }
-                    None => ("key-not-text", "a key must be a simple text", "write a plain word before the colon"),
-                },
-                Some(Key::Merge) => {
-                    merges.push(node);
-                    return Ok(());
+                None => {
+                    let span = node.span;
+                    let Some(text) = key_text(node) else {
+                        let message = "a key must be a simple text";
+                        return Err(stop("key-not-text", message, "write a plain word before the colon", span));
+                    };
+                    let merge = plain && text == "<<";
+                    *key = Some(if merge { Key::Merge } else { Key::Text(text, span) });
                 }
+                Some(Key::Merge) => merges.push(node),
                 Some(Key::Text(text, key_span)) => {
-                    if let Some((first, at)) = seen.get(&text) {
+                    if let Some(first) = standing(entries, seen, &text).and_then(|at| entries.get_mut(at)) {
                         let message = format!("the key `{text}` stands here a second time");
                         let mut flaw = Flaw::new("duplicate-key", message, "keep one of the two", key_span);
-                        flaw.related = Some((*first, "first here".to_owned()));
+                        flaw.related = Some((first.key_span, "first here".to_owned()));
                         self.flaws.push(flaw);
                         // Where that is no error, the last one counts.
-                        if let Some(entry) = entries.get_mut(*at) {
-                            *entry = Entry { key: text, key_span, value: node };
-                        }
+                        *first = Entry { key: text, key_span, value: node };
                     } else {
-                        seen.insert(text.clone(), (key_span, entries.len()));
                         entries.push(Entry { key: text, key_span, value: node });
                     }
-                    return Ok(());
                 }
             },
-        };
-        Err(stop(code, message, remedy, node.span))
+        }
+        Ok(())
     }
 
     fn alias(&mut self, id: usize, span: Span) -> Step {
@@ -322,12 +312,25 @@ fn unknown_tag(tag: &Tag, span: Span) -> Flaw {
     Flaw::new("unknown-tag", format!("the tag `{tag}` has no meaning in a spec"), "remove the tag", span)
 }
 
-fn key_text(node: &Node) -> Option<String> {
-    match &node.kind {
-        NodeKind::Text(text) | NodeKind::Number(_, text) => Some(text.clone()),
+fn key_text(node: Node) -> Option<String> {
+    match node.kind {
+        NodeKind::Text(text) | NodeKind::Number(_, text) => Some(text),
         NodeKind::Bool(b) => Some(b.to_string()),
         _ => None,
     }
+}
+
+/// A mapping with fewer keys than this is looked through; for more there is an index.
+const FEW: usize = 24;
+
+/// Where a key stands among the entries. `index` follows them once they are many.
+fn standing(entries: &[Entry], index: &mut HashMap<String, usize>, key: &str) -> Option<usize> {
+    if entries.len() < FEW {
+        return entries.iter().position(|entry| entry.key == key);
+    }
+    let known = index.len();
+    index.extend(entries.iter().enumerate().skip(known).map(|(at, entry)| (entry.key.clone(), at)));
+    index.get(key).copied()
 }
 
 fn unprintable(chunk: &Chunk<'_>) -> Option<Flaw> {

@@ -71,16 +71,36 @@ impl Node {
             NodeKind::Mapping(entries) => {
                 let mut map = Map::with_capacity(entries.len());
                 for entry in entries {
-                    let value = match &entry.value.kind {
-                        NodeKind::Number(_, text) if entry.key.eq_ignore_ascii_case("kubernetesVersion") => {
-                            Value::String(text.clone())
-                        }
-                        _ => entry.value.to_value(),
-                    };
+                    let value = entry.value.kept_text(&entry.key).unwrap_or_else(|| entry.value.to_value());
                     map.insert(entry.key.clone(), value);
                 }
                 Value::Object(map)
             }
+        }
+    }
+
+    /// The same of a tree that is needed no more.
+    pub(crate) fn into_value(self) -> Value {
+        match self.kind {
+            NodeKind::Text(text) => Value::String(text),
+            NodeKind::Sequence(items) => Value::Array(items.into_iter().map(Node::into_value).collect()),
+            NodeKind::Mapping(entries) => Value::Object(
+                entries
+                    .into_iter()
+                    .map(|Entry { key, value, .. }| {
+                        let value = value.kept_text(&key).unwrap_or_else(|| value.into_value());
+                        (key, value)
+                    })
+                    .collect(),
+            ),
+            _ => self.to_value(),
+        }
+    }
+
+    fn kept_text(&self, key: &str) -> Option<Value> {
+        match &self.kind {
+            NodeKind::Number(_, text) if key.eq_ignore_ascii_case("kubernetesVersion") => Some(text.as_str().into()),
+            _ => None,
         }
     }
 }

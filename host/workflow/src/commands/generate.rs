@@ -1,11 +1,9 @@
 //! A spec to begin with.
 
-use std::collections::BTreeMap;
-
 use kedge_plugin::{Plugin, PluginError};
 use kedge_spec::provider::ProviderCommand;
 use kedge_spec::published;
-use kedge_spec::release::Release;
+use kedge_spec::release::Bundles;
 
 use super::provider::{Given, commands_of};
 use crate::error::WorkflowError;
@@ -71,8 +69,7 @@ pub(crate) async fn plugin_named(options: &Options, provider: &str) -> Result<Pl
 /// The newest Kubernetes version of the release.
 async fn newest(options: &Options) -> Result<String, WorkflowError> {
     let found = bundles(&Fetcher::for_options(options), &options.release, None, false).await?;
-    let release = Release::from_parts(&found.text, &found.address, BTreeMap::new())?;
-    Ok(release.default_kubernetes_version().to_string())
+    Ok(Bundles::newest_version(&found.text, &found.address)?.to_string())
 }
 
 /// The same with the line in each document that editors look for, and at the top how they come by the schema.

@@ -71,7 +71,8 @@ pub async fn preflight(options: &Options, reporter: &dyn Reporter) -> Result<Pre
     let begun = records.ever_started(Operation::Create, id::WORKLOAD);
     let environment = prepared.environment(options, Arc::new(secrets))?;
     let checked = checks::run(&prepared, options, &environment, ground.as_ref(), begun, reporter).await?;
-    gitops::check(&prepared, options, false).await?;
+    let committed = records.ever_started(Operation::Create, id::GITOPS);
+    gitops::check(&prepared, options, committed).await?;
     Ok(PreflightOutcome { cluster: prepared.name().to_owned(), checks: checked.checks })
 }
 

@@ -13,14 +13,29 @@ const HOST_NAME: &str = "{{ ds.meta_data.hostname }}";
 const SECOND_NETWORK: &str = "bottlerocketBootstrapContainers.multiNetworkBootstrap";
 const SUDO: &str = "ALL=(ALL) NOPASSWD:ALL";
 
-pub(crate) fn node(input: &Input, role: &Role) -> Result<NodeContribution, Failure> {
-    let spec = Spec::read(&input.documents)?;
-    let group = input.documents.group(role)?;
-    let machine = spec.machine(&group)?;
+/// The nodes of an input whose documents are read.
+pub(crate) struct Nodes<'i> {
+    input: &'i Input,
+    spec: Spec,
+}
+
+impl<'i> Nodes<'i> {
+    pub(crate) fn of(input: &'i Input) -> Result<Self, Failure> {
+        Ok(Self { input, spec: Spec::read(&input.documents)? })
+    }
+
+    pub(crate) fn node(&self, role: &Role) -> Result<NodeContribution, Failure> {
+        let group = self.spec.group(role)?;
+        node(self.input, &self.spec, group, self.spec.machine(group)?)
+    }
+}
+
+fn node(input: &Input, spec: &Spec, group: &Group, machine: &Machine) -> Result<NodeContribution, Failure> {
+    let role = &group.role;
     let bottlerocket = machine.os_family == "bottlerocket";
 
     let mut node = NodeContribution::for_os(&machine.os_family);
-    node.users = users(&group, machine)?;
+    node.users = users(group, machine)?;
     node.ntp_servers.clone_from(&machine.ntp_servers);
     node.certificates = machine.cert_bundles.iter().map(|bundle| bundle.data.clone()).collect();
     if !machine.cert_bundles.is_empty() {
@@ -40,7 +55,7 @@ pub(crate) fn node(input: &Input, role: &Role) -> Result<NodeContribution, Failu
     }
     match role {
         Role::ControlPlane => control_plane(input, node, bottlerocket),
-        Role::Worker(group) => worker(input, &spec, group, machine, node),
+        Role::Worker(group) => worker(input, spec, group, machine, node),
         _ => Ok(node),
     }
 }
@@ -129,6 +144,11 @@ fn users(group: &Group, machine: &Machine) -> Result<Vec<NodeUser>, Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn node(input: &Input, role: &Role) -> Result<NodeContribution, Failure> {
+        Nodes::of(input)?.node(role)
+    }
+
     use crate::testing::{edit, input_of, spec};
 
     fn arguments(node: &NodeContribution) -> Vec<String> {

@@ -255,7 +255,14 @@ fn role_words(role: &Role) -> String {
     }
 }
 
-pub(super) fn node(answer: machines::NodeContribution) -> Answer<NodeContribution> {
+pub(super) fn nodes(answer: Vec<machines::NodeContribution>, asked: usize) -> Answer<Vec<NodeContribution>> {
+    if answer.len() != asked {
+        return nonsense(format!("{} nodes for {asked} roles", answer.len()));
+    }
+    answer.into_iter().map(node).collect()
+}
+
+fn node(answer: machines::NodeContribution) -> Answer<NodeContribution> {
     if let Some(file) = answer.files.iter().find(|f| !f.path.starts_with('/') || f.path.split('/').any(|p| p == "..")) {
         return nonsense(format!("the node file `{}` is not at an absolute path", file.path.escape_debug()));
     }

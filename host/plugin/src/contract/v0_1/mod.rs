@@ -4,7 +4,6 @@ mod answers;
 mod imports;
 mod questions;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -18,6 +17,7 @@ use serde_json::Value;
 use wasmtime::component::{HasSelf, Instance, InstancePre, Linker};
 use wasmtime::{Engine, Store};
 
+use self::bindings::kedge::provider::types;
 use super::text::json;
 use super::{Answer, CallError, Contract, Optional, Prepared, Session};
 use crate::inert;
@@ -159,6 +159,9 @@ impl Prepared for Component {
     }
 }
 
+/// How many roles are asked with at once: an answer for all of a large spec would be too much for one call.
+const ROLES: usize = 100;
+
 struct Open {
     store: Store<State>,
     _instance: Instance,
@@ -172,6 +175,18 @@ struct Open {
 impl Open {
     fn limits(&self) -> Arc<Limits> {
         self.store.data().limits.clone()
+    }
+
+    /// In calls of [`ROLES`] each.
+    async fn nodes_of(&mut self, given: &types::Input, roles: &[Role]) -> Answer<Vec<NodeContribution>> {
+        let machines = self.provider.kedge_provider_machines();
+        let mut nodes = Vec::with_capacity(roles.len());
+        for roles in roles.chunks(ROLES) {
+            let asked: Vec<_> = roles.iter().map(questions::role).collect();
+            let answer = machines.call_nodes(&mut self.store, given, &asked).await?;
+            nodes.extend(answers::nodes(answer.map_err(answers::failure)?, roles.len())?);
+        }
+        Ok(nodes)
     }
 }
 
@@ -217,11 +232,9 @@ impl Session for Open {
         answers::templates(&limits, answer.map_err(answers::failure)?)
     }
 
-    async fn node(&mut self, input: &ProviderInput, role: &Role) -> Answer<NodeContribution> {
+    async fn nodes(&mut self, input: &ProviderInput, roles: &[Role]) -> Answer<Vec<NodeContribution>> {
         let given = questions::input(input);
-        let role = questions::role(role);
-        let answer = self.provider.kedge_provider_machines().call_node(&mut self.store, &given, &role).await?;
-        answers::node(answer.map_err(answers::failure)?)
+        self.nodes_of(&given, roles).await
     }
 
     async fn infrastructure(&mut self, input: &ProviderInput) -> Answer<InfrastructureObjects> {
@@ -241,21 +254,18 @@ impl Session for Open {
     async fn contributions(&mut self, input: &ProviderInput, roles: &[Role]) -> Answer<Contributions> {
         let limits = self.limits();
         let given = questions::input(input);
-        let machines = self.provider.kedge_provider_machines();
-        let manifests = self.provider.kedge_provider_manifests();
         self.store.data_mut().calls.during = "machines.templates";
         let templates = answers::templates(
             &limits,
-            machines.call_templates(&mut self.store, &given).await?.map_err(answers::failure)?,
+            self.provider
+                .kedge_provider_machines()
+                .call_templates(&mut self.store, &given)
+                .await?
+                .map_err(answers::failure)?,
         )?;
-        self.store.data_mut().calls.during = "machines.node";
-        let mut nodes = BTreeMap::new();
-        for role in roles {
-            let asked = questions::role(role);
-            let node =
-                answers::node(machines.call_node(&mut self.store, &given, &asked).await?.map_err(answers::failure)?)?;
-            nodes.insert(role.clone(), node);
-        }
+        self.store.data_mut().calls.during = "machines.nodes";
+        let nodes = roles.iter().cloned().zip(self.nodes_of(&given, roles).await?).collect();
+        let manifests = self.provider.kedge_provider_manifests();
         self.store.data_mut().calls.during = "manifests.infrastructure";
         let infrastructure = answers::infrastructure(
             &limits,
