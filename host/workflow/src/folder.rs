@@ -217,7 +217,11 @@ impl Folder {
     /// is gone.
     pub fn remove_own(self) -> Result<bool, FolderError> {
         let own = [JOURNAL, AUDIT, LOCK_FILE, SPEC, OWNER, MOVES, DIAGNOSIS, GENERATED, lock::FILE].map(str::to_owned);
-        for name in own.into_iter().chain([self.kubeconfig_file(), self.spec_file()]) {
+        for name in own.into_iter().chain([
+            self.kubeconfig_file(),
+            self.spec_file(),
+            crate::aws_iam::kubeconfig_file(&self.name),
+        ]) {
             self.remove(&name)?;
         }
         if self.is_empty(OWN)? {
