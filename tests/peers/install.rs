@@ -16,7 +16,7 @@ use crate::pivot::clusterctl;
 use crate::players::Players;
 use crate::{fails, skipped, succeeds};
 
-fn component(name: &str, kind: ComponentKind, namespace: &str, version: &str) -> Component {
+pub(crate) fn component(name: &str, kind: ComponentKind, namespace: &str, version: &str) -> Component {
     Component {
         name: name.to_owned(),
         kind,
@@ -28,7 +28,7 @@ fn component(name: &str, kind: ComponentKind, namespace: &str, version: &str) ->
 }
 
 /// What clusterctl's configuration names.
-fn components() -> Result<Vec<ComponentManifests>, String> {
+pub(crate) fn components() -> Result<Vec<ComponentManifests>, String> {
     let kinds =
         [ComponentKind::Core, ComponentKind::Bootstrap, ComponentKind::ControlPlane, ComponentKind::Infrastructure];
     let mut all = vec![ComponentManifests {
@@ -51,20 +51,20 @@ fn components() -> Result<Vec<ComponentManifests>, String> {
     Ok(all)
 }
 
-fn variables() -> BTreeMap<String, String> {
+pub(crate) fn variables() -> BTreeMap<String, String> {
     [("CLUSTER_TOPOLOGY", "true"), ("EXP_MACHINE_POOL", "true")].map(|(k, v)| (k.to_owned(), v.to_owned())).into()
 }
 
-async fn api_of(server: &ApiServer) -> Api {
+pub(crate) async fn api_of(server: &ApiServer) -> Api {
     let kubeconfig = std::fs::read_to_string(server.kubeconfig("kedge")).expect("a kubeconfig");
     Api::from_kubeconfig(&kubeconfig).await.expect("a client")
 }
 
-fn runtime() -> tokio::runtime::Runtime {
+pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime")
 }
 
-struct Aloud;
+pub(crate) struct Aloud;
 
 impl Progress for Aloud {
     fn waiting(&self, object: &str, sentence: &str) {
