@@ -60,7 +60,7 @@ fn public(folder: &Folder, reporter: &dyn Reporter) -> Result<String, WorkflowEr
         let text = key.to_openssh(LineEnding::LF).map_err(|error| unusable(folder, &error.to_string()))?;
         folder.write(PRIVATE, text.as_bytes(), Readers::Owner)?;
         let path = folder.path_of(PRIVATE);
-        let path = path.display();
+        let path = path.strip_prefix(".").unwrap_or(&path).display();
         reporter.line(format!(
             "Private key saved to {path}. Use 'ssh -i {path} <username>@<Node-IP-Address>' to login to your cluster node"
         ));
