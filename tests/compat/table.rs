@@ -19,6 +19,9 @@ pub(crate) struct Difference {
     pub(crate) object: String,
     /// A path in which `*` stands for anything, or the name of an object that the other side does not have.
     pub(crate) field: String,
+    /// What a spec has to hold for it.
+    #[serde(default, rename = "where")]
+    pub(crate) only_where: String,
     /// Why.
     pub(crate) reason: String,
 }
@@ -62,8 +65,11 @@ impl Page {
             object by object, and fails on any difference that does not stand here.\n\n\
             | Object | Field, or the object's name | Why it differs |\n| --- | --- | --- |\n",
         );
-        for Difference { object, field, reason } in differences {
-            let (object, field) = (format!("`{object}`"), format!("`{field}`"));
+        for Difference { object, field, only_where, reason } in differences {
+            let (object, mut field) = (format!("`{object}`"), format!("`{field}`"));
+            if !only_where.is_empty() {
+                let _ = write!(field, ", where the spec has `{}`", only_where.trim_end_matches(':'));
+            }
             let row = [object.as_str(), &field, reason].map(cell);
             let _ = writeln!(self.text, "| {} |", row.join(" | "));
         }

@@ -8,6 +8,7 @@
     reason = "a test that meets the unexpected ends, and says where"
 )]
 
+mod coverage;
 mod diff;
 mod dry_run;
 mod explain;

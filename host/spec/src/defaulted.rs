@@ -12,7 +12,7 @@ use crate::provider::{Change, Description, ProviderDocument};
 use crate::release::Release;
 use crate::source::Source;
 use crate::spec::{Spec, diagnose};
-use crate::{check, not_yet, yaml};
+use crate::{check, yaml};
 
 /// A spec with all defaults, of host and provider.
 #[derive(Debug, Clone)]
@@ -128,9 +128,9 @@ impl DefaultedSpec {
         findings
     }
 
-    /// Fields that are understood, but that this version would not honour: errors, so that nothing is dropped silently.
-    pub fn not_yet(&self) -> Vec<Finding> {
-        not_yet::findings(self)
+    /// What a cluster can have, but not from its beginning: errors of a create alone.
+    pub fn not_at_create(&self) -> Vec<Finding> {
+        check::not_at_create(self.cluster(), &self.cluster_ref())
     }
 
     /// Findings with their places in the file.

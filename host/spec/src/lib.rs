@@ -11,7 +11,6 @@ mod defaulted;
 mod diagnostic;
 mod document;
 pub mod finding;
-mod not_yet;
 mod parse;
 pub mod path;
 pub mod provider;

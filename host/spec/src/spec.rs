@@ -294,7 +294,7 @@ fn place(documents: &[Document], finding: &Finding) -> Option<Span> {
 /// Findings about a key point at the key, all others at the value.
 pub(crate) fn place_in(document: &Document, finding: &Finding) -> Span {
     match finding.code.as_str() {
-        "unknown-field" | "duplicate-key" | "not-supported-yet" => path::locate_key(&document.node, &finding.path),
+        "unknown-field" | "duplicate-key" | "not-at-create" => path::locate_key(&document.node, &finding.path),
         _ => path::locate(&document.node, &finding.path),
     }
 }

@@ -130,7 +130,7 @@ fn the_specs_of_the_repository_are_good() {
         let spec = defaulted(&text, &provider).unwrap();
         let mut findings = spec.check(&provider, &release());
         findings.retain(|f| f.code != "kubernetes-version-unknown");
-        findings.extend(spec.not_yet());
+        findings.extend(spec.not_at_create());
         assert!(errors(&findings).is_empty(), "{}: {:#?}", path.display(), errors(&findings));
         let again = defaulted(&spec.to_yaml(), &provider).unwrap();
         assert_eq!(again.hash(), spec.hash());
@@ -248,9 +248,7 @@ fn other_kinds_of_the_host_are_typed_and_completed() {
     };
     let errors_of = |text: &str| {
         let found = said(text, &acme()).into_iter().map(|d| d.finding).collect::<Vec<_>>();
-        let mut errors = errors(&found);
-        errors.retain(|e| !e.starts_with("not-supported-yet"));
-        errors
+        errors(&found)
     };
     let iam = with_document(
         "identityProviderRefs: [{kind: AWSIamConfig, name: x}]",

@@ -133,10 +133,9 @@ const CASES: &[Case] = &[
     ("  datacenterRef:", "  bundlesRef: {name: b}\n  eksaVersion: v0.26\n  datacenterRef:", "eksa-version", "spec.eksaVersion", "v0.26"),
     ("  datacenterRef:", "  bundlesRef: {name: b}\n  eksaVersion: v0.26.0\n  datacenterRef:", "bundles-and-version", "spec.bundlesRef", "bundlesRef"),
     ("  datacenterRef:", "  bundlesRef: {name: b}\n  datacenterRef:", "bundles-ref", "spec.bundlesRef", "bundlesRef"),
-    // Not yet.
-    ("  datacenterRef:", "  etcdEncryption: [{providers: [{kms: {name: k, socketListenAddress: s}}], resources: [secrets]}]\n  datacenterRef:", "not-supported-yet", "spec.etcdEncryption", "etcdEncryption"),
-    ("  datacenterRef:", "  packages: {cronjob: {tag: v1}}\n  datacenterRef:", "not-supported-yet", "spec.packages.cronjob", "cronjob"),
-    ("  datacenterRef:", "  identityProviderRefs: [{kind: AWSIamConfig, name: iam}]\n  datacenterRef:", "not-supported-yet", "spec.identityProviderRefs[0]", "kind"),
+    // Only later.
+    ("  datacenterRef:", "  etcdEncryption: [{providers: [{kms: {name: k, socketListenAddress: s}}], resources: [secrets]}]\n  datacenterRef:", "not-at-create", "spec.etcdEncryption", "etcdEncryption"),
+    ("  datacenterRef:", "  packages: {controller: {env: [A=1, B]}}\n  datacenterRef:", "packages-env", "spec.packages.controller.env[1]", "B"),
 ];
 
 #[test]

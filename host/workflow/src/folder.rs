@@ -220,7 +220,8 @@ impl Folder {
     pub fn remove_own(self) -> Result<bool, FolderError> {
         let own = [JOURNAL, AUDIT, LOCK_FILE, SPEC, OWNER, MOVES, DIAGNOSIS, GENERATED, lock::FILE];
         let keys = [keys::PRIVATE, keys::PUBLIC];
-        for name in own.into_iter().chain(keys).map(str::to_owned).chain([self.kubeconfig_file(), self.spec_file()]) {
+        let named = [self.kubeconfig_file(), self.spec_file(), crate::aws_iam::kubeconfig_file(&self.name)];
+        for name in own.into_iter().chain(keys).map(str::to_owned).chain(named) {
             self.remove(&name)?;
         }
         if self.is_empty(OWN)? {

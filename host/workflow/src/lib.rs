@@ -6,9 +6,11 @@
 
 #![forbid(unsafe_code)]
 
+mod aws_iam;
 mod bootstrap;
 pub mod commands;
 mod diagnosis;
+mod diff_live;
 mod eksa;
 mod error;
 pub mod event;
@@ -25,6 +27,7 @@ mod management;
 mod networking;
 pub mod options;
 pub mod outcome;
+mod packages;
 mod preflight;
 mod release;
 pub mod run;

@@ -100,7 +100,7 @@ pub async fn load_from(options: &Options, source: Source) -> Result<Prepared, Wo
     let spec = spec?;
     findings.extend(spec.check(&description, &release));
     findings.extend(release::findings(&release, &spec, asked.as_deref(), options)?);
-    findings.extend(spec.not_yet());
+    findings.extend(spec.not_at_create());
     match plugin.check(&spec.provider_documents()).await {
         Ok(said) => findings.extend(said),
         Err(error) => findings.extend(refusal(&plugin, error)?),

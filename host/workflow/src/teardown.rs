@@ -18,6 +18,7 @@ use kedge_spec::provider::Placement;
 use serde_json::json;
 use tokio::time::Instant;
 
+use crate::aws_iam;
 use crate::folder::MOVES;
 use crate::journal::{Operation, Records};
 use crate::run::{Run, Side};
@@ -362,6 +363,11 @@ async fn leftovers(run: &Run, api: &Api) -> Result<(), Failure> {
                 api.delete(&id, None).await?;
             }
             _ => {}
+        }
+    }
+    if aws_iam::wanted(run) {
+        for id in aws_iam::secrets(run.name()) {
+            api.delete(&id, None).await?;
         }
     }
     Ok(())

@@ -9,7 +9,9 @@ use std::sync::{Arc, Mutex};
 use kedge_bootstrap::service::Service;
 use kedge_bootstrap::{Driver, Identity};
 use kedge_lab::{Lab, LabOptions};
-use kedge_workflow::{EndpointOverride, Event, Interrupt, Interrupter, Options, Reporter, WorkflowError, commands};
+use kedge_workflow::{
+    EndpointOverride, Event, Interrupt, Interrupter, Options, Reporter, SpecInput, WorkflowError, commands,
+};
 
 use common::Wanted::{External, Small, Stacked};
 use common::{Wanted, spec, spec_text, words};
@@ -394,5 +396,104 @@ async fn an_existing_bootstrap_cluster_is_used_and_left_as_it_is() {
         shared.list(&kedge_cluster_api::kinds::SECRET, Some(kedge_cluster_api::NAMESPACE), None).await.unwrap();
     assert!(secrets.is_empty(), "{:?}", secrets.iter().map(|s| &s["metadata"]["name"]).collect::<Vec<_>>());
     assert!(!home.path().join(&name).exists());
+    lab.stop().await;
+}
+
+/// Lets users of AWS IAM in, beside what the spec asks for otherwise.
+fn with_aws_iam(options: &mut Options, spec: &str) {
+    let text = spec_text(spec);
+    let cluster = text.split("\n---").find(|part| part.contains("kind: Cluster\n")).unwrap();
+    let reference = "spec:\n  identityProviderRefs: [{kind: AWSIamConfig, name: aws}]\n";
+    let text = text.replace(cluster, &cluster.replacen("spec:\n", reference, 1));
+    let document = "apiVersion: anywhere.eks.amazonaws.com/v1alpha1\nkind: AWSIamConfig\nmetadata: {name: aws}\nspec: {awsRegion: eu-west-1, backendMode: [CRD]}\n";
+    options.spec = Some(SpecInput::Text { name: spec.to_owned(), text: format!("{text}\n---\n{document}") });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn users_of_aws_iam_get_a_kubeconfig_with_an_identity_that_stays() {
+    use kedge_cluster_api::{NAMESPACE, ObjectId, api::Api, kinds};
+    let spec = &spec(Small);
+    let home = tempfile::tempdir().unwrap();
+    let (lab, name) = (lab(spec).await, cluster(spec));
+    let kubeconfig = driver(&lab)
+        .create(&identity("shared"), &kedge_bootstrap::Wanted::default(), &kedge_bootstrap::Silent)
+        .await
+        .unwrap()
+        .kubeconfig;
+    let mut options = options(home.path(), spec, &lab);
+    options.bootstrap = Some(Arc::new(kedge_bootstrap::existing::Existing::new("shared", &kubeconfig).unwrap()));
+    with_aws_iam(&mut options, spec);
+    let heard = Arc::new(Heard::default());
+    let outcome = create(&options, &heard).await;
+    assert!(heard.lines().contains(&"Generating the aws iam kubeconfig file".to_owned()));
+
+    let api = Api::from_kubeconfig(&std::fs::read_to_string(&outcome.kubeconfig).unwrap()).await.unwrap();
+    let secret = async |name: String| api.get(&ObjectId::namespaced(kinds::SECRET, NAMESPACE, &name)).await.unwrap();
+    let certificate = secret(format!("{name}-aws-iam-authenticator-ca")).await.expect("it moved along");
+    assert!(certificate["data"]["cert.pem"].is_string() && certificate["data"]["key.pem"].is_string());
+    assert!(secret(format!("{name}-aws-iam-kubeconfig")).await.is_some());
+    let daemon = kedge_cluster_api::TypeRef::of("apps/v1", "DaemonSet");
+    let daemon = api.get(&ObjectId::namespaced(daemon, "kube-system", "aws-iam-authenticator")).await.unwrap().unwrap();
+    let container = &daemon["spec"]["template"]["spec"]["containers"][0];
+    assert_eq!(container["env"][0]["value"], "eu-west-1");
+
+    let file = home.path().join(&name).join(format!("{name}-aws.kubeconfig"));
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert!(written.contains("command: aws-iam-authenticator"), "{written}");
+    std::fs::remove_file(&file).unwrap();
+    let again = create(&options, &Arc::new(Heard::default())).await;
+    assert!(!again.already, "the kubeconfig is gone, and is written again");
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), written, "with the same identity");
+    assert_eq!(secret(format!("{name}-aws-iam-authenticator-ca")).await.unwrap()["data"], certificate["data"]);
+    assert!(create(&options, &Arc::new(Heard::default())).await.already);
+
+    let deleted = commands::delete(&options, Some(&name), Arc::new(Heard::default())).await;
+    deleted.unwrap_or_else(|e| panic!("{}\n{}", words(&e), found(&e)));
+    let shared = Api::from_kubeconfig(&kubeconfig).await.unwrap();
+    assert!(shared.list(&kinds::SECRET, Some(NAMESPACE), None).await.unwrap().is_empty());
+    assert!(!home.path().join(&name).exists());
+    lab.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_says_itself_what_a_spec_would_change() {
+    let spec = &spec(Stacked);
+    let home = tempfile::tempdir().unwrap();
+    let (lab, name) = (lab(spec).await, cluster(spec));
+    let mut options = options(home.path(), spec, &lab);
+    create(&options, &Arc::new(Heard::default())).await;
+
+    let live = async |options: &Options| {
+        let silent = Heard::default();
+        let outcome = Box::pin(commands::diff(options, commands::Against::Live(None), &silent)).await;
+        outcome.unwrap_or_else(|e| panic!("{}", words(&e)))
+    };
+    let same = live(&options).await;
+    assert!(same.difference.is_empty() && same.refused.is_empty(), "{:#?}", same.difference);
+    assert!(same.with.contains("https://"), "{}", same.with);
+
+    // What somebody else changed is seen, other than in the folder's spec.
+    let folder = home.path().join(&name);
+    let kubeconfig = std::fs::read_to_string(folder.join(format!("{name}-eks-a-cluster.kubeconfig"))).unwrap();
+    let api = kedge_cluster_api::api::Api::from_kubeconfig(&kubeconfig).await.unwrap();
+    let deployments = kedge_cluster_api::kinds::MACHINE_DEPLOYMENT;
+    let group = &api.list(&deployments, None, None).await.unwrap()[0];
+    let group = group["metadata"]["name"].as_str().unwrap();
+    let id = kedge_cluster_api::ObjectId::namespaced(deployments, kedge_cluster_api::NAMESPACE, group);
+    api.patch(&id, &serde_json::json!({"spec": {"template": {"spec": {"deletion": {"order": "Newest"}}}}}))
+        .await
+        .unwrap();
+    api.patch(&id, &serde_json::json!({"spec": {"replicas": 7}})).await.unwrap();
+    let drifted = live(&options).await.difference;
+    let fields: Vec<_> = drifted.changed.iter().flat_map(|c| c.fields.iter().map(|f| f.path.as_str())).collect();
+    assert_eq!(fields, ["spec.replicas"], "a field that nobody here sets is its setter's: {drifted:#?}");
+
+    let text = spec_text(spec).replace("numCPUs: 2", "numCPUs: 4");
+    assert_ne!(text, spec_text(spec));
+    options.spec = Some(SpecInput::Text { name: spec.clone(), text });
+    let bigger = live(&options).await.difference;
+    assert_eq!(bigger.rolled.len(), 2, "{bigger:#?}");
+    assert!(bigger.rolled[0].because[0].ends_with("numCPUs"), "{bigger:#?}");
+    assert!(bigger.created.is_empty() && bigger.removed.is_empty(), "{bigger:#?}");
     lab.stop().await;
 }

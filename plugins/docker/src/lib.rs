@@ -137,7 +137,9 @@ spec: {{}}
 
     fn infrastructure(&self, input: &Input) -> Result<InfrastructureObjects, Failure> {
         let image = input.release.image("haproxy.image")?;
-        let (repository, tag) = image.rsplit_once(':').unwrap_or((&image, "latest"));
+        let (path, tag) = image.rsplit_once(':').unwrap_or((&image, "latest"));
+        // The provider puts the image's own name, `haproxy`, behind the repository.
+        let (repository, _) = path.rsplit_once('/').unwrap_or((path, ""));
         let cluster = Manifest::new(&api_version(&input.release), "DockerCluster", &input.cluster_name)
             .namespace(&input.namespace)
             .spec(json!({"loadBalancer": {"imageRepository": repository, "imageTag": tag}}));

@@ -102,7 +102,6 @@ fn bottlerocket_kubernetes() -> Schema {
         ("maxPods", integer("Pods a node")),
         ("memoryManagerPolicy", one_of(&["None", "Static"], "Policy of the memory manager")),
         ("podPidsLimit", integer("Processes a pod")),
-        ("providerID", string("Set by the cloud provider")),
         ("registryBurst", integer("Burst of pulls").minimum(0)),
         ("registryPullQPS", integer("Pulls a second").minimum(0)),
         ("shutdownGracePeriod", string("Time for pods when a node shuts down")),

@@ -114,7 +114,7 @@ fn complete(spec: Spec, provider: &Description) -> Option<DefaultedSpec> {
 
 fn manifests(spec: &DefaultedSpec, provider: &Description) -> Option<String> {
     let mut findings = spec.check(provider, release());
-    findings.extend(spec.not_yet());
+    findings.extend(spec.not_at_create());
     if findings.iter().any(kedge_spec::Finding::is_error) {
         return None;
     }

@@ -74,6 +74,9 @@ pub(crate) struct DiffArgs {
     /// Another spec to compare with
     #[arg(long, value_name = "FILE")]
     pub(crate) against: Option<PathBuf>,
+    /// Ask the cluster's API what would change, by a dry run of every object, in place of the spec in its folder
+    #[arg(long, conflicts_with = "against")]
+    pub(crate) live: bool,
     #[command(flatten)]
     pub(crate) output: Output,
 }

@@ -15,6 +15,7 @@ pub(crate) async fn run(args: DiffArgs, printer: &Arc<Printer>) -> Result<(), Fa
     let options = setup::with_spec(&args.source, DefaultRelease::Embedded, printer)?;
     let against = match (args.against, args.name) {
         (Some(file), _) => Against::Spec(setup::spec_input(&file)?),
+        (None, name) if args.live => Against::Live(name),
         (None, Some(name)) => Against::Cluster(name),
         (None, None) => Against::Itself,
     };

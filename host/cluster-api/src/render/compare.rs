@@ -153,6 +153,12 @@ impl<'a> Side<'a> {
     }
 }
 
+/// Kind and name of the templates that an owner of machines names.
+pub fn template_references(owner: &Value) -> Vec<(String, String)> {
+    let all = TEMPLATES.iter().filter_map(|pointer| owner.pointer(pointer));
+    all.filter_map(|r| Some((text(r, "/kind")?.to_owned(), text(r, "/name")?.to_owned()))).collect()
+}
+
 /// Templates that give way to others: the same owner names another one at the same place.
 fn replaced(before: &Side<'_>, after: &Side<'_>) -> BTreeMap<String, String> {
     let mut replaced = BTreeMap::new();

@@ -3,6 +3,7 @@
 mod admission;
 mod args;
 mod audit;
+pub mod authenticator;
 mod aws_iam;
 mod bottlerocket;
 mod cluster;
@@ -34,7 +35,7 @@ use crate::error::Error;
 use context::Context;
 
 pub use aws_iam::secret_name as aws_iam_secret_name;
-pub use compare::{Difference, FieldChange, ObjectChange, Rolled, compare};
+pub use compare::{Difference, FieldChange, ObjectChange, Rolled, compare, template_references};
 pub use mirror::{PASSWORD as REGISTRY_PASSWORD, USERNAME as REGISTRY_USERNAME};
 
 /// All that the objects are made from.
@@ -98,6 +99,9 @@ pub fn render(input: &RenderInput<'_>) -> Result<Manifests, Error> {
     }
     for manifest in others.filter(|m| m.placement == Placement::WorkloadCluster) {
         out.push(manifest.placement, "workload-cluster", manifest.object.clone());
+    }
+    for object in authenticator::objects(&context)? {
+        out.push(Placement::WorkloadCluster, "workload-cluster", object);
     }
     out.finish()
 }

@@ -2,6 +2,7 @@
 
 use super::Findings;
 use crate::cluster::{Cluster, Kms, go_seconds};
+use crate::finding::{Finding, ObjectRef};
 use crate::path;
 
 pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
@@ -30,6 +31,16 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
         }
     }
     encryption(cluster, findings);
+}
+
+/// Encryption of etcd: EKS Anywhere refuses it at this point, too.
+pub(crate) fn not_at_create(cluster: &Cluster, own: &ObjectRef) -> Vec<Finding> {
+    if cluster.spec.etcd_encryption.is_empty() {
+        return Vec::new();
+    }
+    let message = "`spec.etcdEncryption` can't be set when a cluster is created: its API servers would wait for a KMS plugin, and only a running cluster can have one";
+    let remedy = "remove it; once the cluster is there and a KMS plugin runs on its control plane's nodes, encryption can be added with an upgrade";
+    vec![Finding::error("not-at-create", message).at(own, "spec.etcdEncryption").remedy(remedy)]
 }
 
 /// One encryption with one KMS plugin, which listens on a socket.

@@ -20,6 +20,7 @@ use crate::path;
 use crate::provider::Description;
 use crate::release::Release;
 
+pub(crate) use etcd::not_at_create;
 pub(crate) use release::eksa_version;
 
 /// Collects findings about one Cluster.

@@ -31,6 +31,7 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
     }
     cni(network, findings);
     if let Some(path) = network.dns.as_ref().and_then(|d| d.resolv_conf.as_ref()).map(|r| r.path.as_str())
+        && !path.is_empty()
         && !path.starts_with('/')
     {
         findings.error(

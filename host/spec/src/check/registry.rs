@@ -24,6 +24,17 @@ pub(super) fn check(cluster: &Cluster, findings: &mut Findings<'_>) {
             );
         }
     }
+    let controller = cluster.spec.packages.as_ref().and_then(|packages| packages.controller.as_ref());
+    for (index, variable) in controller.iter().flat_map(|controller| &controller.env).enumerate() {
+        if variable.split_once('=').is_none_or(|(name, _)| name.is_empty()) {
+            findings.error(
+                "packages-env",
+                &path::item("spec.packages.controller.env", index),
+                format!("`{variable}` is not a variable and its value"),
+                "write `NAME=value`",
+            );
+        }
+    }
     if let Some(packages) = &cluster.spec.packages
         && !cluster.is_self_managed()
     {

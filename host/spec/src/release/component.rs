@@ -104,6 +104,11 @@ impl ReleaseView {
         Some(self.mirror.rewrite(url(self.versions_bundle.pointer("/cilium/helmChart/uri"))?))
     }
 
+    /// The chart of the controller of curated packages, from the mirror if there is one: an image reference with a tag.
+    pub fn packages_chart(&self) -> Option<String> {
+        Some(self.mirror.rewrite(url(self.versions_bundle.pointer("/packageController/helmChart/uri"))?))
+    }
+
     /// The manifests of kindnetd.
     pub fn kindnetd_manifest_url(&self) -> Option<&str> {
         url(self.versions_bundle.pointer("/kindnetd/manifest/uri"))

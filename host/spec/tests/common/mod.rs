@@ -68,7 +68,7 @@ pub fn said(text: &str, provider: &Description) -> Vec<Diagnostic> {
         Err(rejected) => rejected.diagnostics,
         Ok(spec) => {
             let mut findings = spec.check(provider, &release());
-            findings.extend(spec.not_yet());
+            findings.extend(spec.not_at_create());
             spec.diagnose(&findings)
         }
     }

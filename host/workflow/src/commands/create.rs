@@ -21,7 +21,7 @@ use crate::preflight;
 use crate::run::{Run, title};
 use crate::step::{Runner, Steps};
 use crate::steps::{self, id};
-use crate::{gitops, hooks};
+use crate::{aws_iam, gitops, hooks, packages};
 
 /// Creates the cluster of a spec. Run again with the same spec, release and plugin, it goes on at the first step whose
 /// postcondition does not hold; for a cluster that is done it says so.
@@ -58,7 +58,7 @@ async fn run(options: &Options, reporter: Arc<dyn Reporter>) -> Result<CreateOut
     let identity = folder.identity()?;
     let secrets = Arc::new(secrets);
     let run = Run::new(options.clone(), reporter, prepared, folder, journal, secrets, ground, identity, components);
-    let steps = hooks::around(steps(&run.ground()), &run).await?;
+    let steps = hooks::around(steps(&run.prepared, options, &run.ground()), &run).await?;
     let now = || options.clock.now();
     let runner = Runner {
         operation: Operation::Create,
@@ -103,10 +103,10 @@ async fn run(options: &Options, reporter: Arc<dyn Reporter>) -> Result<CreateOut
 }
 
 /// The steps, as the cluster's manager wants them.
-fn steps(ground: &Ground) -> Steps<Run> {
+fn steps(prepared: &Prepared, options: &Options, ground: &Ground) -> Steps<Run> {
     match &ground.management {
         Some(_) => steps::create_managed(),
-        None => steps::create(ground.driver.temporary()),
+        None => steps::create(ground.driver.temporary(), packages::wanted(prepared, options)),
     }
 }
 
@@ -157,9 +157,14 @@ fn forget_rehearsal(folder: &Folder, reporter: &dyn Reporter) -> Result<(), Work
         return Ok(());
     }
     reporter.note("an earlier rehearsal left this folder, and its infrastructure is gone: this begins anew");
-    for file in
-        [JOURNAL.to_owned(), MOVES.to_owned(), LOCK_FILE.to_owned(), folder.kubeconfig_file(), folder.spec_file()]
-    {
+    for file in [
+        JOURNAL.to_owned(),
+        MOVES.to_owned(),
+        LOCK_FILE.to_owned(),
+        folder.kubeconfig_file(),
+        folder.spec_file(),
+        aws_iam::kubeconfig_file(folder.name()),
+    ] {
         folder.remove(&file)?;
     }
     Ok(())
@@ -220,7 +225,7 @@ async fn dry_run(
     secrets: Arc<kedge_plugin::SecretStore>,
     reporter: &dyn Reporter,
 ) -> Result<CreateOutcome, WorkflowError> {
-    let steps = steps(ground);
+    let steps = steps(prepared, options, ground);
     if let Some(line) = steps.first().and_then(|s| s.line()) {
         reporter.line(line);
     }
@@ -247,6 +252,7 @@ async fn dry_run(
             prepared.spec.provider_documents().iter().map(|d| format!("{} {}", d.kind, d.name)).collect(),
         ),
         (id::GITOPS, gitops::Config::of(&prepared.spec)?.map(|config| config.url()).into_iter().collect()),
+        (id::PACKAGES, packages::title(prepared).into_iter().collect()),
         (id::CONFIG, vec![folder.display().to_string()]),
     ]);
     let planned = steps.iter().skip(1).map(|step| PlannedStep {

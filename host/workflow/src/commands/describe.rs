@@ -86,7 +86,7 @@ pub async fn describe(
 }
 
 /// The name of the cluster that manages this one, if that is another one.
-fn managed_by(folder: &Folder) -> Option<String> {
+pub(super) fn managed_by(folder: &Folder) -> Option<String> {
     let file = [SPEC.to_owned(), folder.spec_file()].into_iter().find_map(|f| folder.read(&f).ok().flatten())?;
     let documents = kedge_spec::yaml_documents(&kedge_spec::Source::new("spec", file)).ok()?;
     let cluster = documents.iter().find(|d| d.get("kind").and_then(Value::as_str) == Some("Cluster"))?;
@@ -135,7 +135,7 @@ fn patience() -> Retry {
 }
 
 /// The cluster's API; nothing if it has no kubeconfig.
-async fn api(folder: &Folder) -> Option<Result<Api, ApiError>> {
+pub(super) async fn api(folder: &Folder) -> Option<Result<Api, ApiError>> {
     let kubeconfig = folder.read(&folder.kubeconfig_file()).ok()??;
     let api = match Api::from_kubeconfig(&kubeconfig).await {
         Ok(api) => api.retrying(patience()),

@@ -1,8 +1,8 @@
-//! Helm itself, from PATH or from the release's tools image: it makes manifests of a chart. There is no chart engine in
-//! this program.
+//! Helm itself, from PATH or from the release's tools image: it makes manifests of a chart, or installs it. There is no
+//! chart engine in this program.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -37,6 +37,28 @@ pub(crate) struct Chart {
     pub(crate) values: Value,
 }
 
+/// A cluster to install a chart on, and under which name.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    /// The installation's name.
+    pub(crate) name: &'a str,
+    /// Where it is kept, made if it is not there.
+    pub(crate) namespace: &'a str,
+    /// The cluster's kubeconfig on the disk.
+    pub(crate) path: &'a Path,
+    /// The same as text, for a container.
+    pub(crate) kubeconfig: &'a str,
+}
+
+/// One run of Helm.
+struct Job {
+    doing: String,
+    arguments: Vec<String>,
+    values: String,
+    /// Files that only this run needs, for a container.
+    files: Vec<(String, String)>,
+}
+
 /// Where Helm is.
 enum Runner {
     /// In PATH.
@@ -68,7 +90,7 @@ impl Helm {
     /// Finds it in PATH, or else in the release's tools image if there is a container engine, and prepares what the spec's
     /// mirror and proxy ask for.
     pub(crate) fn find(cluster: &Cluster, options: &Options, tools: Option<String>) -> Result<Self, WorkflowError> {
-        let found = Tool::find(options, "helm", "makes manifests of Cilium's chart");
+        let found = Tool::find(options, "helm", "turns charts into what a cluster runs");
         let engine = options.bootstrap.as_ref().filter(|driver| driver.runs_images());
         let runner = match (found, engine, tools) {
             (Ok(tool), _, _) => Runner::Path(tool),
@@ -154,11 +176,54 @@ impl Helm {
         self.first_wait = Duration::from_millis(1);
     }
 
-    /// The manifests of a chart as YAML. What may pass is tried again.
+    /// The manifests of a chart as YAML.
     pub(crate) async fn template(&self, chart: &Chart, interrupt: &Interrupt) -> Result<String, WorkflowError> {
+        let mut arguments = vec!["template".to_owned(), "cilium".to_owned()];
+        arguments.extend(source(&chart.reference));
+        let fixed = ["--namespace", "kube-system", "--include-crds", "--kube-version"];
+        arguments.extend(fixed.map(str::to_owned));
+        arguments.push(chart.kubernetes.clone());
+        self.patiently(&self.job("template", chart, arguments), interrupt).await
+    }
+
+    /// Installs a chart on a cluster, or makes what is installed the same.
+    pub(crate) async fn install(
+        &self,
+        target: &Target<'_>,
+        chart: &Chart,
+        interrupt: &Interrupt,
+    ) -> Result<(), WorkflowError> {
+        let mut arguments = ["upgrade", "--install", target.name].map(str::to_owned).to_vec();
+        arguments.extend(source(&chart.reference));
+        let inside = format!("{INSIDE}/kubeconfig");
+        let kubeconfig = match &self.runner {
+            Runner::Path(_) => target.path.display().to_string(),
+            Runner::Image { .. } => inside.clone(),
+        };
+        let fixed = ["--kubeconfig", kubeconfig.as_str(), "--create-namespace", "--namespace", target.namespace];
+        arguments.extend(fixed.map(str::to_owned));
+        let mut job = self.job("upgrade --install", chart, arguments);
+        job.files.push((inside, target.kubeconfig.to_owned()));
+        self.patiently(&job, interrupt).await?;
+        Ok(())
+    }
+
+    fn job(&self, what: &str, chart: &Chart, mut arguments: Vec<String>) -> Job {
+        arguments.extend(self.flags.iter().cloned());
+        arguments.extend(["--values".to_owned(), "-".to_owned()]);
+        Job {
+            doing: format!("{what} {}", chart.reference),
+            arguments,
+            values: kedge_spec::yaml_document(&chart.values),
+            files: self.files.clone(),
+        }
+    }
+
+    /// Runs it. What may pass is tried again.
+    async fn patiently(&self, job: &Job, interrupt: &Interrupt) -> Result<String, WorkflowError> {
         let mut wait = self.first_wait;
         for _ in 1..TRIES {
-            match self.once(chart, interrupt).await {
+            match self.once(job, interrupt).await {
                 Err(error @ (ToolError::Failed { .. } | ToolError::TooLong { .. })) => {
                     tracing::info!(%error, "Helm is tried again");
                     if interrupt.unless_asked(tokio::time::sleep(wait)).await.is_none() {
@@ -169,23 +234,15 @@ impl Helm {
                 other => return Ok(other?),
             }
         }
-        Ok(self.once(chart, interrupt).await?)
+        Ok(self.once(job, interrupt).await?)
     }
 
-    async fn once(&self, chart: &Chart, interrupt: &Interrupt) -> Result<String, ToolError> {
-        let mut arguments = vec!["template".to_owned(), "cilium".to_owned()];
-        arguments.extend(source(&chart.reference));
-        let fixed = ["--namespace", "kube-system", "--include-crds", "--kube-version"];
-        arguments.extend(fixed.map(str::to_owned));
-        arguments.push(chart.kubernetes.clone());
-        arguments.extend(self.flags.iter().cloned());
-        arguments.extend(["--values".to_owned(), "-".to_owned()]);
-        let values = kedge_spec::yaml_document(&chart.values);
-        let doing = format!("template {}", chart.reference);
+    async fn once(&self, job: &Job, interrupt: &Interrupt) -> Result<String, ToolError> {
+        let arguments = job.arguments.clone();
         match &self.runner {
             Runner::Path(tool) => {
-                let call = Call { arguments, environment: self.environment.clone(), input: &values, folder: None };
-                tool.run(&doing, call, PATIENCE, interrupt).await
+                let call = Call { arguments, environment: self.environment.clone(), input: &job.values, folder: None };
+                tool.run(&job.doing, call, PATIENCE, interrupt).await
             }
             Runner::Image { driver, image } => {
                 let command: Vec<String> = std::iter::once("helm".to_owned()).chain(arguments).collect();
@@ -193,11 +250,11 @@ impl Helm {
                     image,
                     command: &command,
                     environment: &self.environment,
-                    files: &self.files,
-                    input: &values,
+                    files: &job.files,
+                    input: &job.values,
                     bound: PATIENCE,
                 };
-                let command = format!("helm {doing}");
+                let command = format!("helm {}", job.doing);
                 let failed = |said: String| ToolError::Failed {
                     command: command.clone(),
                     status: format!("in a container of `{image}`"),

@@ -1,6 +1,6 @@
 //! The CNI of a cluster: manifests of the release, or Cilium's chart made into manifests by Helm itself.
 
-mod helm;
+pub(crate) mod helm;
 mod policies;
 mod settings;
 mod values;

@@ -13,6 +13,7 @@ mod eksa_instances;
 mod gitops;
 mod move_management;
 mod networking;
+mod packages;
 mod provider_setup;
 mod setup_validate;
 mod spoken;
@@ -23,6 +24,7 @@ pub(crate) use cluster_api_bootstrap::{install_on, installed};
 pub(crate) use eksa_instances::PAUSED as EKSA_PAUSED;
 pub(crate) use gitops::wanted as gitops_wanted;
 pub(crate) use provider_setup::namespace;
+pub(crate) use workload_cluster::keep_endpoints;
 
 use spoken::Spoken;
 
@@ -57,13 +59,16 @@ pub mod id {
     pub const GITOPS: &str = "gitops";
     /// The spec in the cluster's folder.
     pub const CONFIG: &str = "cluster-config";
+    /// Curated packages.
+    pub const PACKAGES: &str = "curated-packages";
     /// The end of the bootstrap cluster.
     pub const DELETE_BOOTSTRAP: &str = "delete-bootstrap";
 }
 
-/// The steps of a create, in their order. `temporary` says whether the bootstrap cluster is made for this run.
-pub fn create(temporary: bool) -> Steps<Run> {
-    vec![
+/// The steps of a create, in their order. `temporary` says whether the bootstrap cluster is made for this run, `packages`
+/// whether the spec asks for curated packages.
+pub fn create(temporary: bool, packages: bool) -> Steps<Run> {
+    let mut steps: Steps<Run> = vec![
         Box::new(setup_validate::SetupValidate),
         Box::new(bootstrap_cluster::BootstrapCluster { temporary }),
         Box::new(cluster_api_bootstrap::ClusterApiOnBootstrap),
@@ -78,7 +83,11 @@ pub fn create(temporary: bool) -> Steps<Run> {
         Box::new(gitops::GitOps),
         Box::new(cluster_config::ClusterConfig),
         Box::new(delete_bootstrap::DeleteBootstrap { temporary }),
-    ]
+    ];
+    if packages {
+        steps.push(Box::<packages::Packages>::default());
+    }
+    steps
 }
 
 /// The steps of a create in a management cluster: no bootstrap cluster, no installation, no move. Lines are those of EKS

@@ -9,6 +9,7 @@ use kedge_spec::provider::Placement;
 use serde_json::{Value, json};
 
 use super::id;
+use crate::aws_iam;
 use crate::run::Run;
 use crate::step::{Failure, Step};
 
@@ -43,12 +44,13 @@ impl Step<Run> for ProviderSetup {
                 return Ok(false);
             }
         }
-        Ok(true)
+        aws_iam::has_certificate(run, &api).await
     }
 
     async fn work(&self, run: &Run) -> Result<(), Failure> {
         let api = run.bootstrap().await?;
         namespace(&api).await?;
+        aws_iam::make_certificate(run, &api).await?;
         for object in run.manifests().await?.placed(Placement::BeforeCluster) {
             // What a management cluster has for all its clusters is not for one of them to change.
             if !is_shared(run, object) || !exists(&api, object).await? {

@@ -22,24 +22,24 @@ const DOCUMENT: [&str; 14] = [
 
 #[test]
 fn steps_are_the_document_s_in_its_order() {
-    let lines: Vec<_> = create(true).iter().filter_map(|s| s.line()).collect();
+    let lines: Vec<_> = create(true, false).iter().filter_map(|s| s.line()).collect();
     assert_eq!(lines, DOCUMENT);
 }
 
 #[test]
 fn an_existing_bootstrap_cluster_is_neither_made_nor_deleted() {
-    let lines: Vec<_> = create(false).iter().filter_map(|s| s.line()).collect();
+    let lines: Vec<_> = create(false, false).iter().filter_map(|s| s.line()).collect();
     let without: Vec<_> = DOCUMENT
         .into_iter()
         .filter(|l| !l.starts_with("Creating new bootstrap") && !l.starts_with("Deleting bootstrap"))
         .collect();
     assert_eq!(lines, without);
-    assert_eq!(create(false).len(), create(true).len());
+    assert_eq!(create(false, false).len(), create(true, false).len());
 }
 
 #[test]
 fn ids_are_stable_and_each_its_own() {
-    let ids: Vec<_> = create(true).iter().map(|s| s.id()).collect();
+    let ids: Vec<_> = create(true, false).iter().map(|s| s.id()).collect();
     let expected = [
         "setup-validate",
         "bootstrap-cluster",
@@ -57,7 +57,7 @@ fn ids_are_stable_and_each_its_own() {
         "delete-bootstrap",
     ];
     assert_eq!(ids, expected);
-    let kept: Vec<_> = create(true).iter().filter(|s| !s.droppable()).map(|s| s.id()).collect();
+    let kept: Vec<_> = create(true, false).iter().filter(|s| !s.droppable()).map(|s| s.id()).collect();
     assert_eq!(kept, [id::MOVE], "only the move is seen through when the run is asked to stop");
 }
 

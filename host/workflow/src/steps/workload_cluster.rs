@@ -8,6 +8,7 @@ use kedge_spec::provider::Placement;
 use serde_json::Value;
 
 use super::{id, provider_setup};
+use crate::aws_iam;
 use crate::journal::{Operation, Records};
 use crate::run::{LOOK, Probe, Run};
 use crate::step::{Failure, Step};
@@ -78,6 +79,9 @@ impl Step<Run> for WorkloadCluster {
         };
         unless_in_trouble(run, &bootstrap, progress, initialized).await?;
         let workload = reached(run, &bootstrap, progress).await?;
+        if aws_iam::wanted(run) {
+            aws_iam::identified(&workload).await?;
+        }
         // The cloud provider gives nodes the identity by which machines know them, so it comes before the wait for them.
         let addons = manifests.placed(Placement::WorkloadCluster).filter(|o| !is_storage_class(o));
         run.apply(&workload, addons).await?;
@@ -105,7 +109,7 @@ async fn unless_in_trouble(
 
 /// Where external etcd is reached, is rendered as a placeholder that a controller fills in. Once it has, applying the
 /// placeholder again would fight it: what it wrote is kept.
-async fn keep_endpoints(api: &Api, object: &mut Value) -> Result<(), Failure> {
+pub(crate) async fn keep_endpoints(api: &Api, object: &mut Value) -> Result<(), Failure> {
     const ENDPOINTS: &str = "/spec/kubeadmConfigSpec/clusterConfiguration/etcd/external/endpoints";
     let Some(id) = ObjectId::from_object(object) else { return Ok(()) };
     let Some(rendered) = object.pointer_mut(ENDPOINTS) else { return Ok(()) };
