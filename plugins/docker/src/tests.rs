@@ -80,7 +80,7 @@ fn the_control_plane_is_good_for_the_loopback_address() {
 fn the_load_balancer_is_the_image_of_the_release() {
     let cluster = Docker.infrastructure(&dev()).unwrap().cluster;
     assert_eq!(cluster["metadata"], json!({"name": "dev", "namespace": "eksa-system"}));
-    let balancer = json!({"imageRepository": "example.com:5000/kind/haproxy", "imageTag": "v0.32.0"});
+    let balancer = json!({"imageRepository": "example.com:5000/kind", "imageTag": "v0.32.0"});
     assert_eq!(cluster["spec"]["loadBalancer"], balancer);
 }
 
