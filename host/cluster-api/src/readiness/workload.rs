@@ -97,10 +97,7 @@ pub async fn deployment_available(
         found = wait_for(api, &id, timeout, progress, LOOK_AT_PODS, deployment) => found,
         never = tell_of_pods(api, namespace, name, &title, progress) => match never {},
     };
-    let error = match found {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
-    };
+    let Err(error) = found else { return Ok(()) };
     let pods = pods_in_trouble(api, namespace, name).await.ok().flatten();
     Err(match (error, pods) {
         (Error::GaveUp { object, awaited, waited, help, .. }, Some(last)) => {
