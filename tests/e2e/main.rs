@@ -19,3 +19,4 @@ mod interrupted;
 mod managed;
 mod offline;
 mod plugins;
+mod registry;
