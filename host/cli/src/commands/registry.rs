@@ -32,7 +32,7 @@ pub(crate) async fn push(
     printer: &Printer,
 ) -> Result<(), Failure> {
     let key = key.map(SigningKey::read).transpose().map_err(|e| failure(&e))?;
-    let to = reference.parse().map_err(|e| failure(&e))?;
+    let to = reference.parse::<Reference>().map_err(|e| failure(&e))?;
     let host = plugin::host(&PluginSource::default(), printer)?;
     let inspection = host.inspect(&Entry::file(file)).map_err(|e| Failure::plugin(&e))?;
     let component = Component {
@@ -89,7 +89,7 @@ pub(crate) async fn add(
     let entry = match (what, offline) {
         (Some(file), None) if Path::new(file).is_file() => from_file(file, plugins, printer).await?,
         (what, Some(layout)) => {
-            let reference = what.map(str::parse).transpose().map_err(|e| failure(&e))?;
+            let reference = what.map(str::parse::<Reference>).transpose().map_err(|e| failure(&e))?;
             let pulled = from_layout(layout, reference.as_ref(), plugins).await?;
             installed_from(&pulled, plugins, printer).await?
         }
@@ -114,7 +114,7 @@ pub(crate) async fn update(
     let entry = match (before.manifest.is_some(), offline) {
         (false, _) => from_file(&before.source, plugins, printer).await?,
         (true, Some(layout)) => {
-            let reference = before.source.parse().map_err(|e| failure(&e))?;
+            let reference = before.source.parse::<Reference>().map_err(|e| failure(&e))?;
             installed_from(&from_layout(layout, Some(&reference), plugins).await?, plugins, printer).await?
         }
         (true, None) => {
@@ -173,7 +173,7 @@ pub(crate) async fn fetched(
 }
 
 async fn from_registry(reference: &str, plugins: &PluginSource, registry: &RegistryUse) -> Result<Pulled, Failure> {
-    let reference: Reference = reference.parse().map_err(|e| failure(&e))?;
+    let reference = reference.parse::<Reference>().map_err(|e| failure(&e))?;
     let most = setup::policy(plugins)?.limits(&Limits::default()).component_bytes;
     client(registry)?.pull(&reference, most).await.map_err(|e| failure(&e))
 }
