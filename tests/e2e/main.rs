@@ -20,3 +20,4 @@ mod left_out;
 mod managed;
 mod offline;
 mod plugins;
+mod registry;
