@@ -16,6 +16,8 @@ mod disk_full;
 #[allow(dead_code, reason = "each tier uses a part of it")]
 mod harness;
 mod interrupted;
+mod left_out;
 mod managed;
 mod offline;
 mod plugins;
+mod registry;

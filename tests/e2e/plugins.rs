@@ -24,7 +24,7 @@ fn inspect_shows_everything_that_a_plugin_may_do() {
 }
 
 /// A plugin as somebody else would send it: built with the SDK, with no section that says what it asks for.
-fn from_outside(sandbox: &Sandbox) -> std::path::PathBuf {
+pub(crate) fn from_outside(sandbox: &Sandbox) -> std::path::PathBuf {
     let target = std::path::Path::new(env!("CARGO_BIN_EXE_kedge")).parent().and_then(std::path::Path::parent).unwrap();
     let built = target.join("plugins/wasm32-wasip2/component/kedge_plugin_docker.wasm");
     sandbox.file("theirs.wasm", std::fs::read(&built).unwrap_or_else(|e| panic!("{}: {e}", built.display())))
@@ -70,4 +70,21 @@ fn a_policy_has_the_last_word() {
     assert!(refused.stderr.contains("memory-bytes"), "{}", refused.stderr);
     let missing = sandbox.run(["validate", "-f", "docker.yaml", "--policy", "none.toml"]).expect(3);
     assert!(missing.stderr.contains("none.toml"), "{}", missing.stderr);
+}
+
+#[test]
+fn a_process_for_each_session_changes_nothing_that_is_seen() {
+    let sandbox = Sandbox::new();
+    for spec in ["docker.yaml", "vsphere-ubuntu-stacked.yaml"] {
+        sandbox.spec(spec);
+        let here = sandbox.run(["render", "-f", spec]).expect(0);
+        let apart =
+            sandbox.run(["render", "-f", spec, "--isolate", "process", "--audit", &format!("{spec}.jsonl")]).expect(0);
+        assert_eq!(apart.stdout, here.stdout);
+        let shown = sandbox.run(["audit", "show", &format!("{spec}.jsonl")]).expect(0);
+        assert!(shown.stdout.contains("in a process of its own with"), "{}", shown.stdout);
+    }
+    // With servers, secrets and results that are reported: a whole rehearsal.
+    let args = ["create", "cluster", "-f", "vsphere-ubuntu-stacked.yaml", "--lab", "--isolate", "process"];
+    sandbox.run(args).expect(0);
 }

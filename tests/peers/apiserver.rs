@@ -87,11 +87,13 @@ impl Processes {
         child.wait().expect("it ends");
     }
 
-    /// Fails if one has ended by itself.
+    /// Fails if one has ended by itself, and says what it said last.
     fn all_run(&mut self) {
         for (name, child) in &mut self.0 {
             if let Ok(Some(status)) = child.try_wait() {
-                panic!("{name} ended: {status}");
+                let log = self.1.iter().find(|(n, ..)| n == name).map(|(_, log, _)| std::fs::read_to_string(log));
+                let log = log.and_then(Result::ok).unwrap_or_default();
+                panic!("{name} ended: {status}: {}", log.lines().last().unwrap_or_default());
             }
         }
     }
@@ -202,7 +204,8 @@ impl ApiServer {
             format!("--tls-cert-file={}", at("tls.crt")),
             format!("--tls-private-key-file={}", at("tls.key")),
             format!("--token-auth-file={}", at("tokens.csv")),
-            format!("--service-account-key-file={}", at("tls.key")),
+            // The certificate, because public keys of this form are read from no private key.
+            format!("--service-account-key-file={}", at("tls.crt")),
             format!("--service-account-signing-key-file={}", at("tls.key")),
             "--service-account-issuer=https://kubernetes.default.svc.cluster.local".to_owned(),
             "--authorization-mode=RBAC".to_owned(),

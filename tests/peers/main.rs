@@ -33,6 +33,7 @@ mod pivot;
 mod pivot_bench;
 mod players;
 mod referee;
+mod registry;
 mod rendered;
 mod still_life;
 mod vcsim;

@@ -15,12 +15,15 @@ use serde_json::{Value, json};
 use crate::apiserver::{ApiServer, Client, Processes, base64, found, free_port, own_address};
 
 /// The program of an image.
-const PROGRAMS: [(&str, &str); 4] = [
+const PROGRAMS: [(&str, &str); 5] = [
     ("cluster-api-controller", "capi-core"),
     ("kubeadm-bootstrap-controller", "capi-cabpk"),
     ("kubeadm-control-plane-controller", "capi-kcp"),
     ("capd-manager", "capi-capd"),
+    ("cluster-api-vsphere-controller", "capv-manager"),
 ];
+/// Those that are played only where somebody installed them.
+const RARE: [&str; 1] = ["capv-manager"];
 
 /// Flags of the manifests that a process sets itself.
 const OWN_FLAGS: [&str; 5] =
@@ -35,7 +38,7 @@ pub(crate) struct Players {
 impl Players {
     /// Begins to play for a server; or says why this machine can't.
     pub(crate) fn start(server: &ApiServer) -> Result<Self, String> {
-        for (_, program) in PROGRAMS {
+        for (_, program) in PROGRAMS.into_iter().filter(|(_, program)| !RARE.contains(program)) {
             found(program)?;
         }
         let mut stage = Stage {
@@ -160,12 +163,28 @@ impl Stage {
             format!("--webhook-cert-dir={}", certificates.display()),
             format!("--health-addr=127.0.0.1:{health}"),
         ]);
+        if let Some(credentials) = self.credentials(namespace, pod, &certificates) {
+            command.arg(format!("--credentials-file={}", credentials.display()));
+        }
         command.env("KUBECONFIG", kubeconfig).env("POD_NAMESPACE", namespace).env("POD_NAME", name);
         command.env("POD_UID", "00000000-0000-0000-0000-000000000000").env("POD_IP", "127.0.0.1");
         let log = self.dir.join(format!("{program}.log"));
         self.processes.start(program, &log, &mut command);
         self.lead(namespace, &service, hook);
         Some(health)
+    }
+
+    /// The file of credentials that a provider brings besides its certificate, if it does.
+    fn credentials(&self, namespace: &str, pod: &Value, folder: &std::path::Path) -> Option<PathBuf> {
+        const FILE: &str = "credentials.yaml";
+        let secrets = pod["volumes"].as_array()?.iter().filter_map(|v| v["secret"]["secretName"].as_str());
+        let text = secrets.skip(1).find_map(|secret| {
+            let secret = self.client.try_get(&format!("/api/v1/namespaces/{namespace}/secrets/{secret}")).ok()?;
+            Some(decoded(secret["data"][FILE].as_str()?))
+        })?;
+        let path = folder.join(FILE);
+        std::fs::write(&path, text).ok()?;
+        Some(path)
     }
 
     /// Leads a Service to a process of this machine.

@@ -4,6 +4,7 @@ mod audit;
 mod cluster;
 mod lab;
 mod plugin;
+mod registry;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -17,6 +18,7 @@ pub(crate) use cluster::{
 };
 pub(crate) use lab::{LabCommand, LabServeArgs, LabUse};
 pub(crate) use plugin::PluginCommand;
+pub(crate) use registry::RegistryUse;
 
 /// Creates, describes and deletes Kubernetes clusters from EKS Anywhere cluster specs.
 ///
@@ -137,9 +139,19 @@ pub(crate) struct PluginSource {
     /// Record what plugins are asked, call and say in a new file, for `kedge plugin replay`
     #[arg(long, value_name = "FILE")]
     pub(crate) record: Option<PathBuf>,
+    /// Run plugins in processes of their own, which give up files, network and most of the kernel besides
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub(crate) isolate: Option<Isolate>,
     /// Grant a plugin that is used for the first time what it asks for
     #[arg(short = 'y', long)]
     pub(crate) yes: bool,
+}
+
+/// How plugins are held apart besides by the engine's sandbox.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Isolate {
+    /// A process for each session
+    Process,
 }
 
 /// A command.

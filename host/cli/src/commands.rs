@@ -13,6 +13,7 @@ pub(crate) mod move_clusters;
 pub(crate) mod plugin;
 pub(crate) mod preflight;
 pub(crate) mod provider;
+pub(crate) mod registry;
 pub(crate) mod render;
 pub(crate) mod schema;
 pub(crate) mod validate;

@@ -26,8 +26,8 @@ use crate::failure::Failure;
 use crate::printer::Printer;
 
 fn main() -> ExitCode {
-    // Before anything is open or runs: what is started as the compiler of a plugin is nothing else.
-    if let Some(code) = kedge_plugin::compiler_entry(std::env::args_os()) {
+    // Before anything is open or runs: what is started to compile a plugin, or to run one, is nothing else.
+    if let Some(code) = kedge_plugin::child_entry(std::env::args_os()) {
         return code;
     }
     let cli = parse();

@@ -6,10 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kedge_plugin::{Compiler, Consent, Policy, Recorder, Rules, Trail};
+use kedge_plugin::{Compiler, Consent, Isolation, Policy, Recorder, Rules, Trail};
+use kedge_registry::{RegistryError, Settings};
+use kedge_workflow::fetch::Proxies;
 use kedge_workflow::{Interrupt, Options, SpecInput};
 
-use crate::args::{Managers, PluginSource, ReleaseSource, SpecSource};
+use crate::args::{Isolate, Managers, PluginSource, RegistryUse, ReleaseSource, SpecSource};
 use crate::consent;
 use crate::failure::Failure;
 use crate::printer::Printer;
@@ -19,6 +21,9 @@ const RELEASES: &str = "https://anywhere-assets.eks.amazonaws.com/releases/eks-a
 
 /// The policy that whoever runs the machine keeps.
 const SITE_POLICY: &str = "/etc/kedge/policy.toml";
+
+/// How whoever runs the machine wants registries to be reached.
+const SITE_REGISTRIES: &str = "/etc/kedge/registries.toml";
 
 /// The release of upstream parts, which `--bundles-override embedded:upstream/bundles.yaml` names.
 const UPSTREAM: [(&str, &str); 2] = [
@@ -75,32 +80,74 @@ pub(crate) fn without_spec(
     options.plugin_cache = plugin_cache();
     options.installed_plugins = installed_plugins();
     options.plugins.clone_from(&plugins.plugin);
-    options.plugin_rules = plugin_rules(plugins)?;
+    options.plugin_rules = plugin_rules(plugins, printer)?;
     options.environment = Arc::new(|name| std::env::var(name).ok().filter(|value| !value.is_empty()));
     Ok(options)
 }
 
-/// The rules for plugins: the site's policy, the user's, those of the flags, and whoever sits at the terminal.
-pub(crate) fn plugin_rules(plugins: &PluginSource) -> Result<Rules, Failure> {
-    let own = config();
-    let standing = [Some(PathBuf::from(SITE_POLICY)), own.as_ref().map(|d| d.join("policy.toml"))];
+/// The policies for plugins: the site's, the user's, those of the flags.
+pub(crate) fn policy(plugins: &PluginSource) -> Result<Policy, Failure> {
+    let standing = [Some(PathBuf::from(SITE_POLICY)), config().map(|d| d.join("policy.toml"))];
     let mut files: Vec<PathBuf> = standing.into_iter().flatten().filter(|path| path.exists()).collect();
     files.extend(plugins.policy.iter().cloned());
-    let policy = Policy::read(&files).map_err(|e| Failure::plugin(&e))?.with_addresses(&plugins.allow_address);
-    let consent = if plugins.yes { Consent::Yes } else { consent::at_the_terminal() };
+    Ok(Policy::read(&files).map_err(|e| Failure::plugin(&e))?.with_addresses(&plugins.allow_address))
+}
+
+/// Whether the flags grant what plugins ask for, or whoever sits at the terminal.
+pub(crate) fn consent(plugins: &PluginSource) -> Consent {
+    if plugins.yes { Consent::Yes } else { consent::at_the_terminal() }
+}
+
+/// The rules for plugins: policies, and whoever is asked.
+pub(crate) fn plugin_rules(plugins: &PluginSource, printer: &Printer) -> Result<Rules, Failure> {
+    let policy = policy(plugins)?;
     let trail = Arc::new(Trail::default());
     if let Some(file) = &plugins.audit {
-        trail.write_to(file).map_err(|e| Failure::plugin(&e))?;
+        let notice = trail.write_to(file).map_err(|e| Failure::plugin(&e))?;
+        notice.into_iter().for_each(|said| printer.warning(&said));
     }
     let recorder = plugins.record.as_ref().map(Recorder::create).transpose().map_err(|e| Failure::plugin(&e))?;
     Ok(Rules {
         policy: Arc::new(policy),
-        consent,
-        grants: own.map(|d| d.join("grants.toml")),
+        consent: consent(plugins),
+        grants: config().map(|d| d.join("grants.toml")),
         trail,
         compiler: std::env::current_exe().map_or(Compiler::Here, |program| Compiler::Child { program, time: None }),
+        isolation: match plugins.isolate {
+            None => Isolation::None,
+            Some(Isolate::Process) => Isolation::Process {
+                program: std::env::current_exe().map_err(|e| {
+                    Failure::environment(format!("this program can't be found to be started again: {e}"))
+                })?,
+            },
+        },
         recorder: recorder.map(Arc::new),
     })
+}
+
+/// How registries are reached: the site's settings, the user's, and those of the flags.
+pub(crate) fn registries(flags: &RegistryUse) -> Result<Settings, Failure> {
+    let failed = |e: &RegistryError| Failure::environment_with(e.to_string(), e.remedy());
+    let proxies = Proxies::from_lookup(|name| std::env::var(name).ok());
+    let mut settings = Settings {
+        proxies: kedge_registry::Proxies { http: proxies.http, https: proxies.https, none: proxies.none },
+        plain_http: flags.plain_http.clone(),
+        ..Settings::default()
+    };
+    let own = config().map(|d| d.join("registries.toml"));
+    for path in [Some(PathBuf::from(SITE_REGISTRIES)), own].into_iter().flatten().filter(|path| path.exists()) {
+        settings.read(&path).map_err(|e| failed(&e))?;
+    }
+    for path in &flags.registry_ca {
+        let pem = std::fs::read(path);
+        settings.authorities.push(
+            pem.map_err(|e| Failure::environment(format!("the authority `{}` can't be read: {e}", path.display())))?,
+        );
+    }
+    for mirror in &flags.mirror {
+        settings.mirror(mirror).map_err(|e| failed(&e))?;
+    }
+    Ok(settings)
 }
 
 /// The folder of the user's own settings.

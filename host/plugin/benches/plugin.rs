@@ -15,7 +15,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use kedge_plugin::{Catalog, Compiler, HostOptions, Limits, PluginHost, Trail};
+use kedge_plugin::{Catalog, Compiler, HostOptions, Isolation, Limits, PluginHost, Trail};
 use support::{Parts, ok_text, provider};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -24,7 +24,7 @@ const CALLS: u32 = 100_000;
 
 fn main() {
     // Started as the compiler of a plugin, this is that and nothing else.
-    if kedge_plugin::compiler_entry(std::env::args_os()).is_some() {
+    if kedge_plugin::child_entry(std::env::args_os()).is_some() {
         return;
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -95,6 +95,15 @@ async fn measure() {
         })
         .await;
         print(what, took, Duration::from_millis(500));
+    }
+    // A session in a process of its own, against one in this process: the same question, answered at once.
+    let program = std::env::current_exe().unwrap();
+    for entry in catalog.list() {
+        let isolation = Isolation::Process { program: program.clone() };
+        let apart = PluginHost::new(HostOptions { isolation, ..HostOptions::default() }).unwrap();
+        let apart = apart.load(entry).await.unwrap();
+        let took = best(20, async || drop(apart.commands().await.unwrap())).await;
+        print(&format!("{}: a session in a process of its own", entry.name), took, Duration::from_millis(100));
     }
     // Twenty megabytes of small functions: taken or refused by their sizes alone.
     let mut large = wasm;

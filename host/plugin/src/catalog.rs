@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::built_in;
 use crate::error::PluginError;
+use crate::installed::Installed;
 use crate::lock::Lock;
 
 /// Where one plugin comes from.
@@ -38,6 +39,8 @@ pub struct Entry {
     pub origin: Origin,
     /// The digest it must have (hexadecimal), if a lock says so.
     pub locked: Option<String>,
+    /// The digest it had when it was installed (hexadecimal), if it was by command.
+    pub installed: Option<String>,
     /// The kinds it claims, where a lock or the build says so.
     pub kinds: Option<Vec<String>>,
 }
@@ -46,7 +49,7 @@ impl Entry {
     /// A file.
     pub fn file(path: impl Into<PathBuf>) -> Self {
         let path = path.into();
-        Self { name: stem(&path), origin: Origin::File(path), locked: None, kinds: None }
+        Self { name: stem(&path), origin: Origin::File(path), locked: None, installed: None, kinds: None }
     }
 }
 
@@ -83,6 +86,7 @@ impl Catalog {
                 name: p.name.clone(),
                 origin: p.source(),
                 locked: Some(p.hex().to_owned()),
+                installed: None,
                 kinds: Some(p.kinds.clone()),
             }));
         }
@@ -100,11 +104,11 @@ impl Catalog {
         let mut paths: Vec<PathBuf> =
             files.flatten().map(|f| f.path()).filter(|p| p.extension().is_some_and(|e| e == "wasm")).collect();
         paths.sort();
-        self.installed.extend(paths.into_iter().map(|path| Entry {
-            name: stem(&path),
-            origin: Origin::Installed(path),
-            locked: None,
-            kinds: None,
+        let listed = Installed::at(folder).list()?;
+        self.installed.extend(paths.into_iter().map(|path| {
+            let name = stem(&path);
+            let installed = listed.iter().find(|p| p.name == name).map(|p| p.hex().to_owned());
+            Entry { name, origin: Origin::Installed(path), locked: None, installed, kinds: None }
         }));
         Ok(self)
     }
@@ -118,6 +122,7 @@ impl Catalog {
                 name: b.name.to_owned(),
                 origin: Origin::BuiltIn,
                 locked: None,
+                installed: None,
                 kinds: b.kinds.map(|kinds| kinds.iter().map(|kind| (*kind).to_owned()).collect()),
             })
             .collect();

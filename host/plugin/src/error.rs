@@ -8,7 +8,7 @@ use kedge_spec::finding::Finding;
 use crate::limits::LimitKind;
 
 /// Why a provider could not answer, in its own words.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub enum Failure {
     /// The input can't be worked with, for these reasons.
     Invalid(Vec<Finding>),
@@ -87,8 +87,10 @@ pub enum PluginError {
         /// What is missing or different.
         why: String,
     },
-    /// It is not the one the cluster was made with.
-    #[error("the plugin `{plugin}` is not the one that was locked: expected sha256:{expected}, found sha256:{found}")]
+    /// It is not the one the cluster was made with, or the one that was installed.
+    #[error(
+        "the plugin `{plugin}` is not the one that was locked or installed: expected sha256:{expected}, found sha256:{found}"
+    )]
     Changed {
         /// Name or file.
         plugin: String,
@@ -153,6 +155,14 @@ pub enum PluginError {
     #[error("the key `{}` can't be used: {why}", path.display())]
     Key {
         /// The file.
+        path: PathBuf,
+        /// Why.
+        why: String,
+    },
+    /// The folder of installed plugins can't be used.
+    #[error("the installed plugins in `{}` can't be used: {why}", path.display())]
+    Installed {
+        /// The folder.
         path: PathBuf,
         /// Why.
         why: String,
@@ -317,7 +327,7 @@ impl PluginError {
                 "Build the plugin with the SDK of this kedge; `kedge plugin inspect FILE` shows what it has".to_owned()
             }
             Self::Changed { .. } => {
-                "Use the plugin that the cluster was made with, or remove the plugin's entry from the lock if the change is meant".to_owned()
+                "Use the plugin that the cluster was made with (if the change is meant, remove its entry from the lock), or install it again: `kedge plugin install`".to_owned()
             }
             Self::NotBuilt { .. } => "Mend the plugin's code and build kedge again".to_owned(),
             Self::Forbidden { policy, .. } => format!(
@@ -331,6 +341,9 @@ impl PluginError {
                 "Get the plugin and its signature again, or remove the signature to use the plugin unsigned".to_owned()
             }
             Self::Key { .. } => "Give a public key in PEM: P-256 or Ed25519".to_owned(),
+            Self::Installed { .. } => {
+                "Check that the folder is yours and whole, or remove it and install anew".to_owned()
+            }
             Self::Recording { .. } => {
                 "Name a new file for `--record`, or one that it wrote for `kedge plugin replay`".to_owned()
             }

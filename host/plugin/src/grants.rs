@@ -14,6 +14,7 @@ use crate::catalog::Origin;
 use crate::compile::Compiler;
 use crate::contract::PACKAGE;
 use crate::error::PluginError;
+use crate::isolate::Isolation;
 use crate::lock::{Lock, LockedPlugin};
 use crate::plugin::Plugin;
 use crate::policy::{Policy, Word};
@@ -85,6 +86,8 @@ pub struct Rules {
     pub trail: Arc<Trail>,
     /// Where plugins are compiled that are not built in.
     pub compiler: Compiler,
+    /// Where plugins run.
+    pub isolation: Isolation,
     /// Where sessions are recorded, so that they can be replayed.
     pub recorder: Option<Arc<Recorder>>,
 }

@@ -1,6 +1,7 @@
 //! Loading plugins.
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use kedge_spec::provider::Description;
@@ -14,6 +15,7 @@ use crate::compile::{self, Compiler};
 use crate::engine::Engine;
 use crate::error::PluginError;
 use crate::inspect::{self, Inspection};
+use crate::isolate::{Apart, Isolation};
 use crate::limits::Limits;
 use crate::log_line::{LogSink, TracingLog};
 use crate::manifest;
@@ -35,6 +37,8 @@ pub struct HostOptions {
     pub log: Arc<dyn LogSink>,
     /// Where plugins are compiled that are not built in.
     pub compiler: Compiler,
+    /// Where plugins run.
+    pub isolation: Isolation,
     /// What the site and the user allow. Its limits go before `limits`.
     pub policy: Arc<Policy>,
     /// Where sessions are recorded, so that they can be replayed; none to keep none.
@@ -48,6 +52,7 @@ impl Default for HostOptions {
         Self {
             cache_dir: None,
             compiler: Compiler::default(),
+            isolation: Isolation::default(),
             limits: Limits::default(),
             log: Arc::new(TracingLog),
             policy: Arc::default(),
@@ -136,7 +141,7 @@ impl PluginHost {
             Origin::File(path) | Origin::Installed(path) => {
                 let bytes = self.read(path)?;
                 let digest = inspect::digest(&bytes);
-                if let Some(expected) = entry.locked.as_ref().filter(|l| **l != digest) {
+                if let Some(expected) = entry.locked.iter().chain(&entry.installed).find(|l| **l != digest) {
                     return Err(PluginError::Changed {
                         plugin: entry.name.clone(),
                         expected: expected.clone(),
@@ -222,6 +227,8 @@ impl PluginHost {
     async fn candidate(&self, entry: &Entry) -> Result<Option<Plugin>, PluginError> {
         match self.load(entry).await {
             Ok(plugin) => Ok(Some(plugin)),
+            // One that was changed behind the list's back is no reason to go on as if nothing were.
+            Err(error @ PluginError::Changed { .. }) => Err(error),
             Err(error) if matches!(entry.origin, Origin::Installed(_)) && entry.locked.is_none() => {
                 tracing::warn!(%error, "an installed plugin is passed over");
                 Ok(None)
@@ -335,7 +342,12 @@ impl PluginHost {
         let violation =
             |e: wasmtime::Error| PluginError::ContractViolation { plugin: name.to_owned(), why: format!("{e:#}") };
         let linked = engine.link(contract, &component).map_err(violation)?;
-        let prepared = contract.prepare(linked).map_err(violation)?;
+        let mut prepared = contract.prepare(linked).map_err(violation)?;
+        if let Isolation::Process { program } = &self.options.isolation {
+            let code = component.serialize().map_err(violation)?.into();
+            let (program, told) = (program.clone(), AtomicBool::new(false));
+            prepared = Box::new(Apart { here: prepared, contract: contract.name(), code, program, told });
+        }
         let loaded = Loaded {
             engine,
             prepared,

@@ -8,6 +8,7 @@ mod records;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,13 +23,14 @@ use crate::container_engine::{EngineError, EngineInfo, EngineNetwork, EngineVers
 use crate::endpoint::{Budget, Certificate, EndpointClient, EndpointError, Request, Response, Sent};
 use crate::environment::Environment;
 use crate::error::PluginError;
+use crate::isolate::Line;
 use crate::limits::{LimitKind, Limits};
 use crate::log_line::{self, LogLevel, LogSink};
 use crate::recording::Tape;
 use records::{Ended, Records, outcome};
 
 /// Everything that a component can ask of the host.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum HostCall {
     /// A record for the log.
@@ -38,7 +40,7 @@ pub(crate) enum HostCall {
     },
     /// Bytes written to the component's standard output or error.
     Output {
-        stream: &'static str,
+        stream: Cow<'static, str>,
         text: String,
     },
     /// A preflight result.
@@ -118,6 +120,9 @@ pub(crate) enum Stop {
     /// Another call than the one that was recorded.
     #[error("it asks for something else than was recorded")]
     Diverged,
+    /// This is the child of a program that is gone.
+    #[error("the program that started it is gone")]
+    Gone,
 }
 
 /// What a session is for, and so what it may call.
@@ -151,6 +156,8 @@ pub(crate) struct HostCalls {
     pub(crate) host_time: Duration,
     /// When the call that is running entered the host.
     pub(crate) entered: Option<Instant>,
+    /// Who decides, does and records, if this is the child of another process.
+    pub(crate) line: Option<Box<dyn Line>>,
 }
 
 /// A component waits no longer than this at one time.
@@ -187,12 +194,37 @@ impl HostCalls {
             by_name: BTreeMap::new(),
             host_time: Duration::ZERO,
             entered: None,
+            line: None,
         }
+    }
+
+    /// SHA-256 of the component.
+    pub(crate) fn digest(&self) -> &str {
+        &self.digest
+    }
+
+    /// How the process is confined in which the plugin's sessions run.
+    pub(crate) fn confined(&self, how: &str) {
+        let mut event = AuditEvent::of_host(&self.plugin, &self.digest, self.during, "isolate", None);
+        event.target = format!("in a process of its own with {how}");
+        self.audit.event(&event);
+    }
+
+    /// Asks the parent; the time that takes is not the component's.
+    fn ask(&mut self, call: HostCall) -> Option<Result<HostAnswer, Stop>> {
+        let line = self.line.as_mut()?;
+        let started = Instant::now();
+        let answer = line.ask(self.during, call);
+        self.host_time += started.elapsed();
+        Some(answer)
     }
 
     /// Decides, does, records.
     pub(crate) async fn call(&mut self, call: HostCall) -> Result<HostAnswer, Stop> {
         self.flood(&call)?;
+        if self.line.is_some() {
+            return self.ask(call).unwrap_or(Err(Stop::Gone));
+        }
         if let Some(answer) = self.tape.answer(&call)? {
             return Ok(answer);
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 ///
 /// The defaults leave room for interpreters (Python, JavaScript) inside a component: those need up to 200 pages of
 /// memory, 8 000 table elements and 40 core instances before they do anything.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Limits {
     /// Linear memory of all memories together, bytes.
     pub memory_bytes: u64,

@@ -11,7 +11,7 @@ use serde_json::Value;
 use crate::error::SecretError;
 
 /// How a value is written where it goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Encoding {
     /// As it is.

@@ -10,6 +10,7 @@ use wasmtime_wasi::{I32Exit, WasiCtx, WasiCtxView, WasiView};
 use crate::error::PluginError;
 use crate::host_calls::{HostCall, HostCalls, Stop};
 use crate::inert::{self, Output};
+use crate::isolate::Explained;
 use crate::limits::{LimitKind, Limits, STACK_BYTES};
 use crate::log_line;
 
@@ -75,7 +76,7 @@ pub(crate) async fn drain(state: &mut State) -> Option<String> {
             last = Some(log_line::clean(&text));
         }
         // What doesn't fit any more is left out: the session is over.
-        if state.calls.call(HostCall::Output { stream, text }).await.is_err() {
+        if state.calls.call(HostCall::Output { stream: stream.into(), text }).await.is_err() {
             break;
         }
     }
@@ -94,6 +95,9 @@ pub(crate) fn explain(error: &wasmtime::Error, state: &State, last_words: Option
         allowed,
         asked,
     };
+    if let Some(explained) = error.downcast_ref::<Explained>() {
+        return explained.error(plugin, function);
+    }
     if let Some(Stop::Flood(flood)) = error.downcast_ref::<Stop>() {
         return over(flood.limit, flood.allowed, Some(flood.asked));
     }

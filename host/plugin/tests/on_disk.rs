@@ -14,9 +14,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use kedge_plugin::{
-    AuditEvent, AuditFault, AuditSink, CallResult, Catalog, Consent, Decision, Entry, FileAudit, HostOptions, Lock,
-    Origin, PluginError, PluginHost, Policy, Record, Recorder, Recording, Rules, Trail, read_audit, replay,
-    verify_audit,
+    AuditEvent, AuditFault, AuditSink, CallResult, Catalog, Consent, Decision, Entry, Evidence, FileAudit, HostOptions,
+    Lock, ManifestSignature, Origin, PluginError, PluginHost, Policy, Record, Recorder, Recording, Rules, Trail,
+    read_audit, replay, verify_audit,
 };
 use support::{Parts, ok_text, provider};
 
@@ -247,9 +247,51 @@ fn whatever_is_done_to_an_audit_file_by_hand_shows() {
     // A line that was cut in the middle, and something else altogether.
     fs::write(&path, &text[..text.len() - 20]).unwrap();
     assert!(matches!(verify_audit(&path), Err(AuditFault::NotARecord { line: 8, .. })));
-    assert!(matches!(FileAudit::open(&path), Err(PluginError::Audit { .. })), "nothing is put behind half a line");
     fs::write(&path, "hello\n").unwrap();
     assert_eq!(at(verify_audit(&path)), 1);
+}
+
+/// What a machine that goes down leaves: a line without its end. The next run goes on, and says so.
+#[test]
+fn a_line_that_was_cut_off_is_kept_and_the_chain_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("audit.jsonl");
+    audited(&path);
+    let text = fs::read_to_string(&path).unwrap();
+    let end = text.trim_end().rfind('\n').unwrap() + 1;
+    // Half a line, one that lacks nothing but its end, one that is nothing but zeros, and the very first one.
+    for (left, torn, lines) in [
+        (text[..text.len() - 20].to_owned(), 1, 12),
+        (text[..text.len() - 1].to_owned(), 0, 10),
+        (format!("{}{}", &text[..end], "\0".repeat(50)), 1, 12),
+        (text[..10].to_owned(), 1, 4),
+    ] {
+        fs::write(&path, &left).unwrap();
+        let audit = FileAudit::open(&path).unwrap();
+        assert_eq!(audit.notice().is_some(), torn == 1);
+        drop(audit);
+        let now = fs::read_to_string(&path).unwrap();
+        assert!(now.starts_with(&left), "what was there is there");
+        let verified = verify_audit(&path).unwrap();
+        let lines = if torn == 1 && left.len() > 10 { lines - 1 } else { lines };
+        assert_eq!((verified.torn, verified.lines), (torn, lines), "{now}");
+        // The part of a line is held on to like every other: changed, or gone, it shows.
+        if torn == 1 {
+            let bytes = fs::read(&path).unwrap();
+            let mut changed = bytes.clone();
+            changed[left.len() - 1] ^= 1;
+            fs::write(&path, &changed).unwrap();
+            assert!(verify_audit(&path).is_err());
+            let without: Vec<&str> = now.lines().filter(|line| !left.ends_with(line)).collect();
+            fs::write(&path, format!("{}\n", without.join("\n"))).unwrap();
+            assert!(verify_audit(&path).is_err());
+            fs::write(&path, &bytes).unwrap();
+            assert_eq!(verify_audit(&path).unwrap(), verified);
+        }
+        // And the run after it finds nothing to say.
+        assert!(FileAudit::open(&path).unwrap().notice().is_none());
+        verify_audit(&path).unwrap();
+    }
 }
 
 #[test]
@@ -358,6 +400,73 @@ async fn a_signature_is_verified_by_the_keys_of_the_policy() {
     let mut lock = Lock::default();
     lock.add(&plugin);
     assert!(lock.plugins[0].signer.as_ref().is_some_and(|s| s.starts_with("sha256:")));
+}
+
+/// What came from a registry: a signature over the manifest is one over the component that the manifest names.
+#[tokio::test]
+async fn a_signature_over_a_manifest_is_one_over_its_component() {
+    use base64::Engine as _;
+    use ring::signature::{ECDSA_P256_SHA256_ASN1_SIGNING, EcdsaKeyPair};
+    use sha2::{Digest, Sha256};
+
+    const IMAGE: &str = "cosign container image signature";
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("lab.wasm");
+    let bytes = provider(&Parts::default());
+    fs::write(&file, &bytes).unwrap();
+    let key = rcgen::KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).unwrap();
+    let random = ring::rand::SystemRandom::new();
+    let pair = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_ASN1_SIGNING, &key.serialize_der(), &random).unwrap();
+    fs::write(folder.path().join("acme.pem"), key.public_key_pem()).unwrap();
+    let policy = |more: &str| {
+        let path = folder.path().join("policy.toml");
+        let text = format!(
+            "version = 1\n[plugins]\nrequire-signature = true\npublishers = [{{ name = 'acme', key = 'acme.pem'{more} }}]\n"
+        );
+        fs::write(&path, text).unwrap();
+        let policy = Arc::new(Policy::read(&[path]).unwrap());
+        PluginHost::new(HostOptions { policy, ..HostOptions::default() }).unwrap()
+    };
+    let host = policy("");
+    let sha = |bytes: &[u8]| format!("sha256:{}", hex::encode(Sha256::digest(bytes)));
+    let manifest = |of: &[u8]| format!(r#"{{"schemaVersion":2,"layers":[{{"digest":"{}"}}]}}"#, sha(of));
+    let evidence = |manifest: &str, signed: &str, kind: &str| {
+        let payload = format!(
+            r#"{{"critical":{{"identity":{{}},"image":{{"docker-manifest-digest":"{}"}},"type":"{kind}"}},"optional":null}}"#,
+            sha(signed.as_bytes())
+        );
+        let signature = pair.sign(&random, payload.as_bytes()).unwrap();
+        let signature = base64::engine::general_purpose::STANDARD.encode(signature.as_ref());
+        Evidence {
+            version: 1,
+            manifest: manifest.to_owned(),
+            signatures: vec![ManifestSignature::Cosign { payload, signature }],
+        }
+    };
+    let put = |evidence: &Evidence| {
+        fs::write(folder.path().join("lab.wasm.oci.json"), serde_json::to_vec(evidence).unwrap()).unwrap();
+    };
+    let own = manifest(&bytes);
+    put(&evidence(&own, &own, IMAGE));
+    assert_eq!(host.load(&Entry::file(&file)).await.unwrap().signer().publisher(), Some("acme"));
+    // Over another manifest, and of another kind: signed by the same key, and no word about this one.
+    for (signed, kind) in [("{}", IMAGE), (own.as_str(), "something else")] {
+        put(&evidence(&own, signed, kind));
+        let error = host.load(&Entry::file(&file)).await.unwrap_err();
+        assert!(matches!(&error, PluginError::Forbidden { .. }), "{error:?}");
+    }
+    // A manifest of another component lies beside the wrong file.
+    let other = manifest(b"other");
+    put(&evidence(&other, &other, IMAGE));
+    let error = host.load(&Entry::file(&file)).await.unwrap_err();
+    assert!(matches!(&error, PluginError::Signature { why, .. } if why.contains("another component")), "{error:?}");
+    fs::write(folder.path().join("lab.wasm.oci.json"), "{}").unwrap();
+    assert!(matches!(host.load(&Entry::file(&file)).await, Err(PluginError::Signature { .. })));
+    // A publisher may be trusted with its own names alone.
+    put(&evidence(&own, &own, IMAGE));
+    policy(", plugins = ['la*']").load(&Entry::file(&file)).await.unwrap();
+    let error = policy(", plugins = ['acme-*']").load(&Entry::file(&file)).await.unwrap_err();
+    assert!(matches!(&error, PluginError::Forbidden { why, .. } if why.contains("of that name")), "{error:?}");
 }
 
 #[tokio::test]

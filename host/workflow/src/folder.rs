@@ -12,6 +12,8 @@ use thiserror::Error;
 
 pub use lock::{Holder, Lock};
 
+use crate::keys;
+
 /// What this program keeps for itself.
 pub const OWN: &str = ".kedge";
 /// The journal.
@@ -216,12 +218,10 @@ impl Folder {
     /// Removes all that runs on this cluster wrote, and the folder itself if nothing else is in it. Whether the folder
     /// is gone.
     pub fn remove_own(self) -> Result<bool, FolderError> {
-        let own = [JOURNAL, AUDIT, LOCK_FILE, SPEC, OWNER, MOVES, DIAGNOSIS, GENERATED, lock::FILE].map(str::to_owned);
-        for name in own.into_iter().chain([
-            self.kubeconfig_file(),
-            self.spec_file(),
-            crate::aws_iam::kubeconfig_file(&self.name),
-        ]) {
+        let own = [JOURNAL, AUDIT, LOCK_FILE, SPEC, OWNER, MOVES, DIAGNOSIS, GENERATED, lock::FILE];
+        let keys = [keys::PRIVATE, keys::PUBLIC];
+        let named = [self.kubeconfig_file(), self.spec_file(), crate::aws_iam::kubeconfig_file(&self.name)];
+        for name in own.into_iter().chain(keys).map(str::to_owned).chain(named) {
             self.remove(&name)?;
         }
         if self.is_empty(OWN)? {

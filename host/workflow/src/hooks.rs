@@ -7,6 +7,7 @@ use kedge_plugin::PluginError;
 use serde_json::{Value, json};
 
 use crate::error::WorkflowError;
+use crate::event::ReporterExt as _;
 use crate::folder::AUDIT;
 use crate::journal::Records;
 use crate::load::plugin_error;
@@ -57,7 +58,8 @@ impl Step<Run> for Hooked {
         let failed = |e: PluginError| Failure::new(format!("the hook of `{name}` failed: {e}"), e.remedy());
         let facts = run.journal.records().facts().map_or_else(|| json!({}), |(facts, _): (&Value, _)| facts.clone());
         let input = run.prepared.input(&facts);
-        run.options.plugin_rules.trail.write_to(&run.folder.path_of(AUDIT)).map_err(failed)?;
+        let notice = run.options.plugin_rules.trail.write_to(&run.folder.path_of(AUDIT)).map_err(failed)?;
+        notice.into_iter().for_each(|said| run.reporter.warning(said));
         let environment = run.prepared.environment(&run.options, Arc::clone(&run.secrets)).map_err(from_workflow)?;
         plugin.lifecycle_before(self.id(), &input, &environment).await.map_err(failed)?;
         self.0.work(run).await?;

@@ -21,6 +21,7 @@ pub mod gitops;
 mod hooks;
 pub mod interrupt;
 pub mod journal;
+mod keys;
 pub mod load;
 mod management;
 mod networking;

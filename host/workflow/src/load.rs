@@ -129,6 +129,7 @@ pub(crate) fn catalog(options: &Options, folder: Option<&Path>) -> Result<(Plugi
     let host_options = HostOptions {
         cache_dir: options.plugin_cache.clone(),
         compiler: options.plugin_rules.compiler.clone(),
+        isolation: options.plugin_rules.isolation.clone(),
         policy: options.plugin_rules.policy.clone(),
         audit: options.plugin_rules.trail.clone(),
         recorder: options.plugin_rules.recorder.clone(),

@@ -1,5 +1,7 @@
 //! Programs of others that this one needs: found in PATH, run with bounds, heard to the end.
 
+mod private;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -11,6 +13,8 @@ use tokio::process::Command;
 
 use crate::interrupt::Interrupt;
 use crate::options::Options;
+
+pub(crate) use private::Private;
 
 /// The most that is kept of what a program says, in bytes.
 const LARGEST: u64 = 64 * 1024 * 1024;

@@ -137,9 +137,13 @@ spec: {{}}
 
     fn infrastructure(&self, input: &Input) -> Result<InfrastructureObjects, Failure> {
         let image = input.release.image("haproxy.image")?;
-        let (path, tag) = image.rsplit_once(':').unwrap_or((&image, "latest"));
-        // The provider puts the image's own name, `haproxy`, behind the repository.
-        let (repository, _) = path.rsplit_once('/').unwrap_or((path, ""));
+        let (repository, tag) = image.rsplit_once(':').unwrap_or((&image, "latest"));
+        // The infrastructure provider takes the place alone, and looks for an image of this name there.
+        let repository = repository.strip_suffix("/haproxy").ok_or_else(|| {
+            Failure::Unsupported(format!(
+                "the load balancer image `{image}` of the release: its name has to be `haproxy`"
+            ))
+        })?;
         let cluster = Manifest::new(&api_version(&input.release), "DockerCluster", &input.cluster_name)
             .namespace(&input.namespace)
             .spec(json!({"loadBalancer": {"imageRepository": repository, "imageTag": tag}}));

@@ -18,8 +18,24 @@ pub(crate) struct Facts {
     /// Paths of folders that the create has to make.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) folders_to_make: Vec<String>,
+    /// Templates that the create has to make.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) templates_to_make: Vec<TemplateFacts>,
     /// By the name of the machine config.
     pub(crate) machines: BTreeMap<String, MachineFacts>,
+}
+
+/// A template that is still to be made: of what, and where.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub(crate) struct TemplateFacts {
+    pub(crate) name: String,
+    pub(crate) url: String,
+    pub(crate) release: String,
+    pub(crate) datacenter: String,
+    pub(crate) datastore: String,
+    pub(crate) resource_pool: String,
+    pub(crate) network: String,
 }
 
 /// Of one machine config.

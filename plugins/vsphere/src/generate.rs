@@ -38,7 +38,9 @@ impl Default for Choices {
             datastore: blank("Required: a name, or a path below /DATACENTER/datastore/"),
             folder: blank("The machines' folder: a name, or a path below /DATACENTER/vm/; it is made if it is missing"),
             resource_pool: blank("Required: a name, the end of a path such as \"*/Resources\", or a whole path"),
-            template: blank("Required: the imported template, tagged os:OSFAMILY and eksdRelease:RELEASE"),
+            template: blank(
+                "The imported template, tagged os:OSFAMILY and eksdRelease:RELEASE; for Bottlerocket a create imports it",
+            ),
             os_family: "bottlerocket".into(),
             key: "ssh-rsa AAAA... # Required: a public key that may log in".into(),
         }
@@ -171,7 +173,7 @@ mod tests {
         let mut findings = kedge_sdk::Findings::new();
         crate::check::check(&documents(&generate("prod", "1.31")), &mut findings);
         let paths: Vec<&str> = findings.iter().filter(|f| f.is_error()).map(|f| f.path.as_str()).collect();
-        for path in ["spec.server", "spec.datacenter", "spec.network", "spec.datastore", "spec.template"] {
+        for path in ["spec.server", "spec.datacenter", "spec.network", "spec.datastore", "spec.resourcePool"] {
             assert!(paths.contains(&path), "{path} not in {paths:?}");
         }
     }

@@ -4,6 +4,7 @@
 //! and `check` look after the documents, `render` makes objects of them, `preflight` asks the vCenter (over `soap` and
 //! `rest`) what is true there, `upgrade` says what a change means, and `commands` are those of `kedge vsphere`.
 
+mod appliance;
 mod check;
 mod clock;
 mod commands;

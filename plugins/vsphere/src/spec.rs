@@ -2,6 +2,7 @@
 
 use kedge_sdk::prelude::*;
 
+use crate::appliance::{self, Appliance};
 use crate::{DATACENTER, MACHINE};
 
 /// Machines in GiB, MiB and pieces, as the spec has them.
@@ -12,6 +13,8 @@ pub(crate) struct Machine {
     pub(crate) folder: String,
     pub(crate) resource_pool: String,
     pub(crate) template: String,
+    /// What the template is made of where the spec names none.
+    pub(crate) appliance: Option<Appliance>,
     pub(crate) disk_gib: i64,
     pub(crate) num_cpus: i64,
     pub(crate) memory_mib: i64,
@@ -106,6 +109,7 @@ impl Machine {
             folder: fields.text("spec.folder"),
             resource_pool: fields.text("spec.resourcePool"),
             template: fields.text("spec.template"),
+            appliance: None,
             disk_gib: fields.int("spec.diskGiB"),
             num_cpus: fields.int("spec.numCPUs"),
             memory_mib: fields.int("spec.memoryMiB"),
@@ -160,7 +164,14 @@ pub(crate) struct Spec {
 }
 
 impl Spec {
-    /// Reads the documents of an input.
+    /// Reads the documents of an input; what they leave to the release is filled in.
+    pub(crate) fn of(input: &Input) -> Result<Self, Failure> {
+        let mut spec = Self::read(&input.documents)?;
+        appliance::fill(input, &mut spec);
+        Ok(spec)
+    }
+
+    /// Reads documents as they are.
     pub(crate) fn read(documents: &Documents) -> Result<Self, Failure> {
         let mut findings = Findings::new();
         let datacenter = Datacenter::read(documents.datacenter()?, &mut findings);

@@ -16,6 +16,19 @@ pub(crate) fn edit(text: &str, edits: &[(&str, &str)]) -> String {
     })
 }
 
+/// The same spec with Bottlerocket, and without templates.
+pub(crate) fn bottlerocket() -> String {
+    edit(
+        spec(),
+        &[
+            ("osFamily: ubuntu", "osFamily: bottlerocket"),
+            ("  template: Templates/ubuntu-2204-kube-v1-34\n", ""),
+            ("  template: /SDDC-Datacenter/vm/Templates/ubuntu-2204-kube-v1-34\n", ""),
+            ("  template: ubuntu-2204-kube-v1-34\n", ""),
+        ],
+    )
+}
+
 /// The release that the spec's Kubernetes version belongs to.
 pub(crate) fn release() -> Release {
     Release::new(json!({
@@ -24,6 +37,13 @@ pub(crate) fn release() -> Release {
         "channel": "1-34",
         "images": {},
         "versionsBundle": {
+            "eksD": {
+                "name": "kubernetes-1-34-eks-19",
+                "kubeVersion": "v1.34.1",
+                "ova": {"bottlerocket": {
+                    "uri": "https://example.com/bottlerocket.ova", "arch": ["amd64"], "sha256": "0123456789abcdef",
+                }},
+            },
             "vSphere": {
                 "version": "v1.16.1",
                 "kubeVip": {"name": "kube-vip", "uri": "example.com/kube-vip:v1.2.0"},

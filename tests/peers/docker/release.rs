@@ -31,12 +31,42 @@ fn manifests() -> Result<String, String> {
     Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
 }
 
+/// The release of Kubernetes that the node image holds: its version, and the images that its kubeadm asks for.
+fn kubernetes(image: &str) -> Result<Value, String> {
+    let run = |command: &str| super::docker(&["run", "--rm", "--entrypoint", "sh", image, "-c", command]);
+    let version = run("cat /kind/version")?;
+    let images = run("kubeadm config images list --kubernetes-version $(cat /kind/version) 2>/dev/null")?;
+    let name = format!("eksd/kubernetes-{}-", KUBERNETES.replace('.', "-"));
+    let all = kedge_lab::release::embedded();
+    let bundles = documents("bundles", embedded("bundles.yaml")).remove(0);
+    let bundles = bundles["spec"]["versionsBundles"].as_array().expect("bundles").clone();
+    let url = bundles.iter().filter_map(|b| b["eksD"]["manifestUrl"].as_str()).find(|url| url.contains(&name));
+    let mut release =
+        documents("eksd", all.file(url.expect("the version is there")).expect("it is embedded")).remove(0);
+    // Kubernetes itself: its machines are of no EKS Distro release.
+    release["spec"]["number"] = json!(0);
+    for component in release["status"]["components"].as_array_mut().expect("components") {
+        if component["name"] == "kubernetes" {
+            component["gitTag"] = json!(version);
+        }
+        for asset in component["assets"].as_array_mut().expect("assets") {
+            let program = asset["name"].as_str().unwrap_or_default().trim_end_matches("-image").to_owned();
+            let its = |image: &&str| image.rsplit('/').next().and_then(|i| i.split(':').next()) == Some(&program);
+            if let Some(image) = images.lines().find(its) {
+                asset["image"]["uri"] = json!(image);
+            }
+        }
+    }
+    Ok(release)
+}
+
 /// Writes the release into a sandbox, for `--bundles-override`.
 pub(crate) fn write(sandbox: &Sandbox, image: &str) -> Result<String, String> {
     let repository = manifests()?;
     let mut bundles = documents("bundles", embedded("bundles.yaml")).remove(0);
     let all = bundles["spec"]["versionsBundles"].as_array().expect("bundles").clone();
     let mut bundle = all.into_iter().find(|b| b["kubeVersion"] == KUBERNETES).expect("the version is there");
+    bundle["eksD"]["manifestUrl"] = json!(sandbox.file("eksd.yaml", kubernetes(image)?.to_string()));
     bundle["eksD"]["kindNode"] = json!({"name": "kind-node", "uri": image});
     bundle["haproxy"]["image"] = json!({"name": "haproxy", "uri": "kedge.test/haproxy:1"});
     for (key, folder, file, field) in [

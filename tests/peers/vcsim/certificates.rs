@@ -5,13 +5,15 @@ use std::net::TcpListener;
 
 use serde_json::json;
 
-use super::{PASSWORD, USER, Vcsim, sandbox};
+use super::{PASSWORD, USER, Vcsim, sandbox, sandbox_of};
 use crate::harness::Sandbox;
 
 #[test]
 fn a_certificate_of_a_known_authority_needs_nothing_else() {
     let mut authority = rcgen::CertificateParams::new(Vec::<String>::new()).unwrap();
     authority.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    // Another name than the certificates have that it issues: they would pass for self-signed.
+    authority.distinguished_name.push(rcgen::DnType::CommonName, "an authority");
     let authority_key = rcgen::KeyPair::generate().unwrap();
     let authority = authority.self_signed(&authority_key).unwrap();
     let authority_pem = authority.pem();
@@ -126,7 +128,7 @@ fn something_else_than_a_vcenter_is_said_to_be_that() {
 fn every_character_of_a_password_works_and_none_is_ever_shown() {
     let mut password: String = (' '..='~').filter(|c| *c != '\u{7f}').collect();
     password.push_str("Größe€\u{1F511}");
-    let sandbox = Sandbox::new().env("EKSA_VSPHERE_USERNAME", USER).env("EKSA_VSPHERE_PASSWORD", &password);
+    let sandbox = sandbox_of(USER, &password);
     let names = vec!["127.0.0.1".to_owned()];
     let certificate = rcgen::generate_simple_self_signed(names).unwrap();
     let vcsim =

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{USER, Vcsim, sandbox};
+use super::{USER, Vcsim, sandbox, sandbox_of};
 use crate::harness::Sandbox;
 
 fn report(text: &str) -> Value {
@@ -100,8 +100,7 @@ fn a_user_is_made_once_and_can_then_work() {
     }
     vcsim.assert_no_session();
 
-    let builder =
-        Sandbox::new().env("EKSA_VSPHERE_USERNAME", "builder@vsphere.local").env("EKSA_VSPHERE_PASSWORD", password);
+    let builder = sandbox_of("builder@vsphere.local", password);
     let (checks, _) = vcsim.preflight(&builder, &[], 0);
     assert_eq!(checks.not_passed(), Vec::<String>::new());
     let roles = govc(&vcsim, &sandbox, "role.ls -i");

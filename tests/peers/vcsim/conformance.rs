@@ -101,6 +101,10 @@ impl Client {
                 let kind = detail.split_once("type=\"").map_or("", |(_, rest)| rest.split('"').next().unwrap());
                 vec![format!("fault {}", kind.rsplit(':').next().unwrap())]
             }
+            // A vCenter refuses the whole of such a call, as its API's reference says; the simulator says it of the property.
+            None if body.contains("type=\"InvalidProperty\"") => {
+                return Said { status: 500, what: vec!["fault InvalidProperty".into()] };
+            }
             None => elements(&body),
         };
         Said { status, what }

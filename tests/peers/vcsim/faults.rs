@@ -4,12 +4,11 @@ use std::time::{Duration, Instant};
 
 use serde_json::json;
 
-use super::{PREFLIGHT, USER, Vcsim, sandbox};
-use crate::harness::Sandbox;
+use super::{PREFLIGHT, USER, Vcsim, sandbox, sandbox_of};
 
 #[test]
 fn a_wrong_password_is_tried_once() {
-    let sandbox = Sandbox::new().env("EKSA_VSPHERE_USERNAME", USER).env("EKSA_VSPHERE_PASSWORD", "wrong");
+    let sandbox = sandbox_of(USER, "wrong");
     let vcsim = Vcsim::start(&sandbox);
     vcsim.rules(&json!([]));
     let (checks, _) = vcsim.preflight(&sandbox, &[], 4);
@@ -36,12 +35,12 @@ fn an_expired_password_is_told_from_a_wrong_one() {
 fn a_session_that_is_lost_midway_is_opened_again_silently() {
     let sandbox = sandbox();
     let vcsim = Vcsim::start(&sandbox);
-    for lost in 0..2 {
-        vcsim.rules(&json!([{"match": "POST /sdk RetrievePropertiesEx", "skip": lost, "times": 1, "expire": true}]));
+    for at in ["CreateContainerView", "FindByInventoryPath", "RetrievePropertiesEx", "HasPrivilegeOnEntities"] {
+        vcsim.rules(&json!([{"match": format!("POST /sdk {at}"), "times": 1, "expire": true}]));
         let (checks, ran) = vcsim.preflight(&sandbox, &[], 0);
         assert_eq!(checks.not_passed(), Vec::<String>::new());
         let logins = vcsim.state().requests.iter().filter(|line| line.ends_with(" Login")).count();
-        assert_eq!(logins, 2, "{:#?}", vcsim.state().requests);
+        assert_eq!(logins, 2, "{at}: {:#?}", vcsim.state().requests);
         assert!(!ran.stderr.contains("session"), "{}", ran.stderr);
         vcsim.assert_no_session();
     }

@@ -1,6 +1,7 @@
 //! This program against a vCenter that somebody else wrote: govmomi's simulator, behind a front that counts requests,
 //! delays, breaks and rewrites them.
 
+mod capv;
 mod certificates;
 mod checks;
 mod commands;
@@ -56,11 +57,6 @@ impl Vcsim {
     }
 
     fn start_as(sandbox: &Sandbox, certificate: &str, key: &str, password: &str, more: &[&str]) -> Self {
-        // The peer is on this machine, where no vCenter of a user's would be: that takes a grant.
-        let settings = sandbox.path().join("home/.config/kedge");
-        std::fs::create_dir_all(&settings).unwrap();
-        let grant = "version = 1\n[addresses]\ngrant = ['127.0.0.0/8', '::1/128']\n";
-        std::fs::write(settings.join("policy.toml"), grant).unwrap();
         let mut child = peer("vcsim", sandbox)
             .args(["-username", "administrator", "-password", password, "-tlscert"])
             .arg(sandbox.file("vcsim.pem", certificate))
@@ -158,7 +154,17 @@ impl Checks {
 }
 
 fn sandbox() -> Sandbox {
-    Sandbox::new().env("EKSA_VSPHERE_USERNAME", USER).env("EKSA_VSPHERE_PASSWORD", PASSWORD)
+    sandbox_of(USER, PASSWORD)
+}
+
+/// A folder for somebody who works with a vCenter on this machine. No user's vCenter would be there: it takes a grant.
+fn sandbox_of(user: &str, password: &str) -> Sandbox {
+    let sandbox = Sandbox::new().env("EKSA_VSPHERE_USERNAME", user).env("EKSA_VSPHERE_PASSWORD", password);
+    let settings = sandbox.path().join("home/.config/kedge");
+    std::fs::create_dir_all(&settings).unwrap();
+    let grant = "version = 1\n[addresses]\ngrant = ['127.0.0.0/8', '::1/128']\n";
+    std::fs::write(settings.join("policy.toml"), grant).unwrap();
+    sandbox
 }
 
 /// A rule that changes answers to requests.

@@ -143,10 +143,7 @@ fn host(plan: &Plan<'_>) -> HostConfig {
     if matches!(plan.info.storage.as_str(), "btrfs" | "zfs" | "xfs" | "devicemapper") && !plan.info.rootless {
         binds.push("/dev/mapper:/dev/mapper".to_owned());
     }
-    let mut security = vec!["seccomp=unconfined".to_owned(), "apparmor=unconfined".to_owned()];
-    if listed {
-        security.push("systempaths=unconfined".to_owned());
-    }
+    let security = vec!["seccomp=unconfined".to_owned(), "apparmor=unconfined".to_owned()];
     let tmpfs = |options: &str| ["/tmp", "/run"].map(|at| (at.to_owned(), options.to_owned())).into_iter().collect();
     let binding = PortBinding { host_ip: Some(plan.listen.to_owned()), host_port: Some(plan.port.to_string()) };
     HostConfig {
@@ -160,6 +157,9 @@ fn host(plan: &Plan<'_>) -> HostConfig {
         init: Some(false),
         cgroupns_mode: Some(HostConfigCgroupnsModeEnum::PRIVATE),
         privileged: Some(!listed),
+        // No path of the system is hidden or for reading alone. The engine's client calls that `systempaths=unconfined`.
+        masked_paths: listed.then(Vec::new),
+        readonly_paths: listed.then(Vec::new),
         cap_add: listed.then(|| vec!["ALL".to_owned()]),
         // The one that hosts of this sort lack.
         cap_drop: listed.then(|| vec!["SYS_RESOURCE".to_owned()]),
@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(host.cap_add.unwrap(), ["ALL"]);
         assert_eq!(host.cap_drop.unwrap(), ["SYS_RESOURCE"]);
         assert_eq!(host.tmpfs.unwrap()["/run"], "exec");
-        assert!(host.security_opt.unwrap().contains(&"systempaths=unconfined".to_owned()));
+        assert_eq!((host.masked_paths, host.readonly_paths), (Some(vec![]), Some(vec![])));
     }
 
     #[test]

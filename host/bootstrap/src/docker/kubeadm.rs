@@ -54,7 +54,7 @@ pub(super) fn configuration(node: &Node<'_>) -> Option<String> {
     };
     let provider = format!("kind://docker/{}/{}", node.cluster, node.name);
     let sans: Vec<&str> = ["localhost"].into_iter().chain(node.reached_at.iter().map(String::as_str)).collect();
-    let cluster = json!({
+    let mut cluster = json!({
         "apiVersion": version,
         "kind": "ClusterConfiguration",
         "clusterName": node.cluster,
@@ -64,7 +64,7 @@ pub(super) fn configuration(node: &Node<'_>) -> Option<String> {
         "controllerManager": {"extraArgs": arguments(&[("enable-hostpath-provisioner", "true")])},
         "networking": {"podSubnet": POD_SUBNET, "serviceSubnet": SERVICE_SUBNET},
     });
-    let init = json!({
+    let mut init = json!({
         "apiVersion": version,
         "kind": "InitConfiguration",
         "localAPIEndpoint": {"advertiseAddress": node.address, "bindPort": API_PORT},
@@ -81,6 +81,21 @@ pub(super) fn configuration(node: &Node<'_>) -> Option<String> {
         // The checks of kubeadm look for kernel modules and settings that containers share with their host.
         "skipPhases": ["preflight"],
     });
+    // On a machine that is busy with other things a single call may take longer than the minute that kubeadm gives it.
+    if lists {
+        put(
+            &mut init,
+            "timeouts",
+            json!({
+                "kubeletHealthCheck": "4m0s",
+                "controlPlaneComponentHealthCheck": "6m0s",
+                "kubernetesAPICall": "4m0s",
+                "etcdAPICall": "4m0s",
+            }),
+        );
+    } else if let Some(api_server) = cluster.get_mut("apiServer") {
+        put(api_server, "timeoutForControlPlane", json!("6m0s"));
+    }
     let mut kubelet = json!({
         "apiVersion": "kubelet.config.k8s.io/v1beta1",
         "kind": "KubeletConfiguration",
@@ -154,6 +169,8 @@ mod tests {
                 assert_eq!(arguments["provider-id"], provider);
             }
             assert_eq!(documents[1]["nodeRegistration"]["taints"], json!([]));
+            let (old, new) = (&documents[0]["apiServer"]["timeoutForControlPlane"], &documents[1]["timeouts"]);
+            assert_eq!((old.is_null(), new.is_null()), (list, !list), "{old} {new}");
         }
     }
 

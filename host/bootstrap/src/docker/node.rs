@@ -28,7 +28,7 @@ const ADMIN: &str = "/etc/kubernetes/admin.conf";
 /// systemd is up in seconds.
 const BOOT: Duration = Duration::from_mins(2);
 /// kubeadm's own waits end before.
-const INIT: Duration = Duration::from_mins(12);
+const INIT: Duration = Duration::from_mins(15);
 /// Anything else on the node.
 const SHORT: Duration = Duration::from_mins(2);
 /// Another program may take the port between the look and the start.

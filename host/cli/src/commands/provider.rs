@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use clap::error::ErrorKind;
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, CommandFactory, FromArgMatches, ValueEnum as _};
 use kedge_spec::Severity;
 use kedge_spec::provider::{ArgumentKind, CommandArgument, ProviderCommand};
 use kedge_workflow::commands::{self, Given, ProviderCommands, Server};
 
-use crate::args::{Cli, LabUse, Output, PluginSource, ReleaseSource};
+use crate::args::{Cli, Isolate, LabUse, Output, PluginSource, ReleaseSource};
 use crate::failure::Failure;
 use crate::labs;
 use crate::printer::Printer;
@@ -24,7 +24,7 @@ const DRY_RUN: &str = "dry-run";
 
 pub(crate) async fn run(words: &[OsString], printer: &Arc<Printer>) -> Result<(), Failure> {
     let name = words.first().map(|w| w.to_string_lossy().into_owned()).unwrap_or_default();
-    let plugins = PluginSource { plugin: plugin_files(words), ..PluginSource::default() };
+    let plugins = plugins_of(words)?;
     let mut options = setup::without_spec(&ReleaseSource::default(), &plugins, DefaultRelease::Embedded, printer)?;
     let Some(provider) = commands::provider_commands(&options, &name).await? else {
         let message = format!("`{name}` is neither a command nor a provider; `kedge plugin list` shows providers");
@@ -35,8 +35,11 @@ pub(crate) async fn run(words: &[OsString], printer: &Arc<Printer>) -> Result<()
     }
     let matches = parser(&name, &provider).get_matches_from(words);
     let Some((command, matches)) = matches.subcommand() else { return Ok(()) };
+    // Whatever way it was written: nobody is asked before the command runs.
+    let given = PluginSource::from_arg_matches(matches).map_err(|e| Failure::usage(e.to_string(), ""))?;
+    options.plugin_rules.consent = setup::consent(&given);
     let Some(known) = provider.commands.iter().find(|c| c.name == command) else { return Ok(()) };
-    let given = read(known, matches)?;
+    let arguments = read(known, matches)?;
     if known.spec
         && let Some(file) = matches.get_one::<PathBuf>(FILENAME)
     {
@@ -51,7 +54,7 @@ pub(crate) async fn run(words: &[OsString], printer: &Arc<Printer>) -> Result<()
     if let Some(lab) = &lab {
         setup::use_lab(&mut options, &lab.connection).await?;
     }
-    let answer = provider.run(&options, command, &given).await;
+    let answer = provider.run(&options, command, &arguments).await;
     if let Some(lab) = lab {
         lab.stop().await;
     }
@@ -78,18 +81,33 @@ pub(crate) fn given(provider: &str, known: Option<&ProviderCommand>, words: &[Os
     read(known, &matches)
 }
 
-/// Plugin files decide which commands there are, so they are looked for before anything else is read.
-fn plugin_files(words: &[OsString]) -> Vec<PathBuf> {
-    let mut files = Vec::new();
+/// Plugin files decide which commands there are, and policies which plugins: both are looked for before anything else is
+/// read, among words of which only the plugin can say what they mean.
+fn plugins_of(words: &[OsString]) -> Result<PluginSource, Failure> {
+    let mut plugins = PluginSource::default();
     let mut words = words.iter().map(|w| w.to_string_lossy());
     while let Some(word) = words.next() {
-        if let Some(file) = word.strip_prefix("--plugin=") {
-            files.push(PathBuf::from(file));
-        } else if word == "--plugin" {
-            files.extend(words.next().map(|file| PathBuf::from(file.as_ref())));
+        let (flag, value) = word.split_once('=').map_or((word.as_ref(), None), |(flag, value)| (flag, Some(value)));
+        if !["--plugin", "--policy", "--allow-address", "--audit", "--record", "--isolate"].contains(&flag) {
+            continue;
+        }
+        let Some(value) = value.map(str::to_owned).or_else(|| words.next().map(|w| w.into_owned())) else { break };
+        match flag {
+            "--plugin" => plugins.plugin.push(PathBuf::from(value)),
+            "--policy" => plugins.policy.push(PathBuf::from(value)),
+            "--audit" => plugins.audit = Some(PathBuf::from(value)),
+            "--record" => plugins.record = Some(PathBuf::from(value)),
+            // What it can't be is told when all of it is read.
+            "--isolate" => plugins.isolate = Isolate::from_str(&value, true).ok(),
+            _ => {
+                let range = value.parse();
+                plugins.allow_address.push(range.map_err(|e| {
+                    Failure::usage(format!("`{value}` is no range of addresses: {e}"), "give one like `127.0.0.1/32`")
+                })?);
+            }
         }
     }
-    files
+    Ok(plugins)
 }
 
 fn parser(name: &str, provider: &ProviderCommands) -> Command {
@@ -262,8 +280,29 @@ mod tests {
     }
 
     #[test]
-    fn plugin_files_are_found_among_all_words() {
-        let words: Vec<OsString> = ["x", "--plugin", "a.wasm", "look", "--plugin=b.wasm"].map(Into::into).to_vec();
-        assert_eq!(plugin_files(&words), [PathBuf::from("a.wasm"), PathBuf::from("b.wasm")]);
+    fn what_says_which_plugins_there_are_is_found_among_all_words() {
+        let words: Vec<OsString> = [
+            "x",
+            "--plugin",
+            "a.wasm",
+            "look",
+            "--plugin=b.wasm",
+            "--policy=p.toml",
+            "--audit",
+            "a.jsonl",
+            "--yes",
+            "--allow-address=127.0.0.1/32",
+            "--record=r.jsonl",
+        ]
+        .map(Into::into)
+        .to_vec();
+        let plugins = plugins_of(&words).unwrap();
+        assert_eq!(plugins.plugin, [PathBuf::from("a.wasm"), PathBuf::from("b.wasm")]);
+        assert_eq!(plugins.policy, [PathBuf::from("p.toml")]);
+        assert_eq!(plugins.audit, Some(PathBuf::from("a.jsonl")));
+        assert_eq!(plugins.record, Some(PathBuf::from("r.jsonl")));
+        assert_eq!(plugins.allow_address.len(), 1);
+        assert!(plugins_of(&["x".into(), "--allow-address".into(), "all".into()]).is_err());
+        assert!(plugins_of(&["x".into(), "--plugin".into()]).unwrap().plugin.is_empty());
     }
 }

@@ -19,6 +19,13 @@ pub(crate) fn verified(file: &Path, verified: &Verified) -> String {
             verified.unended
         );
     }
+    if verified.torn > 0 {
+        let _ = writeln!(
+            text,
+            "  {} lines are parts of lines, cut off as when a machine goes down; the records after them vouch for what is there",
+            verified.torn
+        );
+    }
     text.push_str(&figures(&verified.summary));
     text
 }
@@ -38,6 +45,11 @@ pub(crate) fn audit(shown: &Shown) -> String {
             }
             Record::End(summary) => {
                 row.extend(["kedge".to_owned(), String::new(), format!("run ended after {} calls", summary.calls)]);
+            }
+            Record::Torn { bytes, .. } => {
+                let words =
+                    format!("line {} is a part of one, {bytes} bytes: it was cut off", line.n.saturating_sub(1));
+                row.extend(["kedge".to_owned(), String::new(), words]);
             }
             Record::Call(event) => row.extend(call(event)),
         }

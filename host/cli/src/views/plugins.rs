@@ -14,7 +14,7 @@ pub(crate) fn plugins(listed: &[Listed]) -> String {
         rows.push(vec![
             plugin.name.clone(),
             plugin.version.clone(),
-            plugin.origin.clone(),
+            plugin.source.clone().unwrap_or_else(|| plugin.origin.clone()),
             plugin.digest.chars().take(19).collect(),
             plugin.kinds.join(", "),
         ]);

@@ -22,6 +22,7 @@ pub(super) async fn injected(
 ) -> Result<(), Error> {
     let start = Instant::now();
     let mut pause = Duration::from_millis(50);
+    let mut told = false;
     for wanted in provider.injected() {
         let id = identity(wanted)?;
         loop {
@@ -37,7 +38,12 @@ pub(super) async fn injected(
                     });
                 }
                 _ => {
-                    progress.waiting(&id.to_string(), "cert-manager to put its certificate authority in");
+                    // Once for all of them: there are dozens, and they come together.
+                    if !told {
+                        let title = format!("webhooks of {}", name_of(&provider.component));
+                        progress.waiting(&title, "cert-manager to put its certificate authority in");
+                        told = true;
+                    }
                     tokio::time::sleep(pause).await;
                     pause = (pause * 2).min(Duration::from_secs(1));
                 }

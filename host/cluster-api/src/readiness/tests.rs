@@ -287,10 +287,17 @@ async fn kubeconfigs_nodes_and_deployments() {
     server.put(deployment("False", 1, "ProgressDeadlineExceeded"));
     let error = deployment_available(&api, NS, "d", SOON, &said).await.unwrap_err();
     assert!(matches!(error, Error::Hopeless { .. }), "{error}");
+    assert!(!error.to_string().contains("pod d-1"), "{error}");
     server.put(deployment("False", 1, ""));
     server.put(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "d-1", "namespace": NS, "labels": {"app": "d"}}, "status": {"containerStatuses": [{"state": {"waiting": {"reason": "ImagePullBackOff", "message": "not found"}}}]}}));
     let error = deployment_available(&api, NS, "d", SOON, &said).await.unwrap_err();
     assert!(error.to_string().ends_with("pod d-1 is in `ImagePullBackOff`: not found"), "{error}");
+    let told: Vec<_> =
+        said.all().into_iter().filter(|s| s.contains("d-1 is in `ImagePullBackOff`: not found")).collect();
+    assert_eq!(told.len(), 1, "while it was awaited, and once: {told:?}");
+    server.put(deployment("False", 1, "ProgressDeadlineExceeded"));
+    let error = deployment_available(&api, NS, "d", SOON, &said).await.unwrap_err();
+    assert!(error.to_string().contains("stuck; pod d-1 is in `ImagePullBackOff`"), "{error}");
 }
 
 #[tokio::test(start_paused = true)]

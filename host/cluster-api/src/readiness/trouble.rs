@@ -10,7 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 use tokio::time::Instant;
 
-use super::conditions::Condition;
+use super::conditions::{Condition, condition};
 use super::{CLUSTER_LABEL, Timeout};
 use crate::api::Api;
 use crate::error::{Error, words};
@@ -30,12 +30,17 @@ struct Complaint {
     said: String,
 }
 
+/// What a machine waits for is told up to this length: some providers put whole logs into it.
+const LENGTH: usize = 600;
+
 /// Looks at a cluster and its machines until one of them reports the same error for as long as `patience`. Each error is
-/// told when it is first seen. Comes back only with the error; to be raced with the wait for what is wanted.
+/// told when it is first seen, and so is what each machine waits for. Comes back only with the error; to be raced with the
+/// wait for what is wanted.
 pub async fn trouble(api: &Api, namespace: &str, cluster: &str, patience: Timeout, progress: &dyn Progress) -> Error {
     let id = ObjectId::namespaced(kinds::CLUSTER, namespace, cluster);
     let selector = format!("{CLUSTER_LABEL}={cluster}");
     let mut since: BTreeMap<(String, String, String), Instant> = BTreeMap::new();
+    let mut told: BTreeMap<String, String> = BTreeMap::new();
     loop {
         let mut complaints = Vec::new();
         // A server that does not answer is the affair of the wait itself.
@@ -44,6 +49,11 @@ pub async fn trouble(api: &Api, namespace: &str, cluster: &str, patience: Timeou
         }
         if let Ok(machines) = api.list(&kinds::MACHINE, Some(namespace), Some(&selector)).await {
             complaints.extend(machines.iter().filter_map(complaint));
+            for (machine, sentence) in machines.iter().filter_map(awaits) {
+                if told.insert(machine.clone(), sentence.clone()).as_ref() != Some(&sentence) {
+                    progress.waiting(&machine, &sentence);
+                }
+            }
         }
         let now = Instant::now();
         let mut current = BTreeMap::new();
@@ -65,6 +75,18 @@ pub async fn trouble(api: &Api, namespace: &str, cluster: &str, patience: Timeou
         since = current;
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// A machine, and what it waits for, if it says so.
+fn awaits(machine: &Value) -> Option<(String, String)> {
+    let open = ["BootstrapConfigReady", "InfrastructureReady"].into_iter().find_map(|name| {
+        condition(machine, name).filter(|c| c.status == "False" && !c.message.is_empty()).map(|c| (name, c))
+    });
+    let (name, open) = open?;
+    let words = open.words();
+    let end = words.char_indices().nth(LENGTH).map_or(words.len(), |(at, _)| at);
+    let more = if end < words.len() { "…" } else { "" };
+    Some((describe(machine), format!("`{name}` is {}{more}", words.get(..end).unwrap_or_default())))
 }
 
 /// The error that an object reports, if it reports one.
@@ -122,6 +144,37 @@ mod tests {
         assert!(text.contains("`InfrastructureReady` is False (CloningFailed): template not found"), "{text}");
         let told: Vec<_> = said.all().into_iter().filter(|s| s.contains("it reports an error")).collect();
         assert_eq!(told.len(), 1, "said once: {told:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_a_machine_waits_for_is_told_once_and_not_at_length() {
+        let server = Server::new();
+        let waits = |message: &str| {
+            json!({
+                "apiVersion": kinds::MACHINE.api_version, "kind": kinds::MACHINE.kind,
+                "metadata": {"name": "prod-1", "namespace": "eksa-system", "labels": {CLUSTER_LABEL: "prod"}},
+                "status": {"conditions": [{"type": "InfrastructureReady", "status": "False", "reason": "NotReady", "message": message}]},
+            })
+        };
+        server.put(waits("* BootstrapCompleted: kubeadm ended"));
+        let (api, said) = (server.api(), Said::default());
+        let looked = trouble(&api, "eksa-system", "prod", Timeout::after(Duration::from_mins(5)), &said);
+        let changing = async {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+            server.put(waits(&"ü".repeat(2000)));
+            tokio::time::sleep(Duration::from_mins(1)).await;
+        };
+        tokio::select! {
+            error = looked => panic!("{error}"),
+            () = changing => {}
+        }
+        let said = said.all();
+        assert_eq!(said.len(), 2, "{said:?}");
+        assert!(
+            said[0].ends_with("prod-1: `InfrastructureReady` is False (NotReady): * BootstrapCompleted: kubeadm ended"),
+            "{said:?}"
+        );
+        assert!(said[1].ends_with("ü…") && said[1].chars().count() < 700, "{said:?}");
     }
 
     #[tokio::test(start_paused = true)]

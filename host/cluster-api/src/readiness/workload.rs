@@ -92,15 +92,44 @@ pub async fn deployment_available(
     progress: &dyn Progress,
 ) -> Result<(), Error> {
     let id = ObjectId::namespaced(kinds::DEPLOYMENT, namespace, name);
-    let found = wait_for(api, &id, timeout, progress, LOOK_AT_PODS, deployment).await;
-    match found {
-        Ok(_) => Ok(()),
-        Err(Error::GaveUp { object, awaited, last, waited, help }) => {
-            let pods = pods_in_trouble(api, namespace, name).await.unwrap_or_default();
-            let last = if pods.is_empty() { last } else { pods };
-            Err(Error::GaveUp { object, awaited, last, waited, help })
+    let title = id.to_string();
+    let found = tokio::select! {
+        found = wait_for(api, &id, timeout, progress, LOOK_AT_PODS, deployment) => found,
+        never = tell_of_pods(api, namespace, name, &title, progress) => match never {},
+    };
+    let Err(error) = found else { return Ok(()) };
+    let pods = pods_in_trouble(api, namespace, name).await.ok().flatten();
+    Err(match (error, pods) {
+        (Error::GaveUp { object, awaited, waited, help, .. }, Some(last)) => {
+            Error::GaveUp { object, awaited, last, waited, help }
         }
-        Err(other) => Err(other),
+        (Error::Hopeless { object, why, help }, Some(pods)) => {
+            Error::Hopeless { object, why: format!("{why}; {pods}"), help }
+        }
+        (error, _) => error,
+    })
+}
+
+/// Between two looks at the pods of a deployment. Most are up before the first.
+const LOOK: Duration = Duration::from_secs(5);
+
+/// Tells what the pods of a deployment complain about while it is awaited.
+async fn tell_of_pods(
+    api: &Api,
+    namespace: &str,
+    deployment: &str,
+    title: &str,
+    progress: &dyn Progress,
+) -> std::convert::Infallible {
+    let mut told = String::new();
+    loop {
+        tokio::time::sleep(LOOK).await;
+        // Whatever hinders the look hinders the wait too, and there it is said.
+        let trouble = pods_in_trouble(api, namespace, deployment).await.ok().flatten().unwrap_or_default();
+        if !trouble.is_empty() && trouble != told {
+            progress.waiting(title, &trouble);
+        }
+        told = trouble;
     }
 }
 
@@ -165,11 +194,11 @@ pub(crate) async fn crds_established_among(
         }
         match first {
             None => Verdict::Done,
-            Some(first) => Verdict::waiting(format!(
-                "{} of {} definitions are served; {first} is not yet",
-                names.len() - missing,
-                names.len()
-            )),
+            // One sentence for all of them: they come in the same moment, and a line for each would hide the rest.
+            Some(first) => Verdict::Waiting {
+                sentence: format!("{} definitions to be served", names.len()),
+                last: format!("{} are; {first} is not yet", names.len() - missing),
+            },
         }
     })
     .await
@@ -233,19 +262,19 @@ pub(crate) fn deployment(object: Option<&Value>) -> Verdict {
 }
 
 /// What the pods of a deployment complain about.
-async fn pods_in_trouble(api: &Api, namespace: &str, deployment: &str) -> Result<String, Error> {
+async fn pods_in_trouble(api: &Api, namespace: &str, deployment: &str) -> Result<Option<String>, Error> {
     let id = ObjectId::namespaced(kinds::DEPLOYMENT, namespace, deployment);
-    let Some(object) = api.get(&id).await? else { return Ok(String::new()) };
+    let Some(object) = api.get(&id).await? else { return Ok(None) };
     let labels: Vec<String> = object
         .pointer("/spec/selector/matchLabels")
         .and_then(Value::as_object)
         .map(|labels| labels.iter().filter_map(|(k, v)| Some(format!("{k}={}", v.as_str()?))).collect())
         .unwrap_or_default();
     if labels.is_empty() {
-        return Ok(String::new());
+        return Ok(None);
     }
     let pods = api.list(&kinds::POD, Some(namespace), Some(&labels.join(","))).await?;
-    Ok(pods.iter().find_map(pod_trouble).unwrap_or_default())
+    Ok(pods.iter().find_map(pod_trouble))
 }
 
 fn pod_trouble(pod: &Value) -> Option<String> {
@@ -253,7 +282,9 @@ fn pod_trouble(pod: &Value) -> Option<String> {
     let waiting = items(pod, "/status/initContainerStatuses")
         .iter()
         .chain(items(pod, "/status/containerStatuses"))
-        .find_map(|status| status.pointer("/state/waiting"));
+        .filter_map(|status| status.pointer("/state/waiting"))
+        // Every pod is that for a moment.
+        .find(|waiting| !matches!(text(waiting, "/reason"), Some("ContainerCreating" | "PodInitializing")));
     if let Some(waiting) = waiting {
         let reason = text(waiting, "/reason").unwrap_or("waiting");
         let message = text(waiting, "/message").map(|m| format!(": {m}")).unwrap_or_default();

@@ -28,7 +28,7 @@ mod seed;
 #[cfg(test)]
 mod tests;
 mod world;
-mod yaml;
+pub(crate) mod yaml;
 
 use std::sync::Arc;
 

@@ -4,6 +4,7 @@
 //! vCenter refuses (a wrong password, a missing session, an unknown property) it refuses in the same words. Where it differs from a real
 //! one, or from `vcsim`, it is wrong.
 
+mod appliance;
 mod collector;
 mod data;
 mod fill;
@@ -109,7 +110,7 @@ impl Vcenter {
     /// # Errors
     /// If it cannot listen, or if the name of a server is none that a certificate can hold.
     pub async fn start(options: VcenterOptions<'_>) -> Result<Option<Self>, LabError> {
-        let wanted = Wanted::from_documents(options.documents);
+        let wanted = Wanted::from_documents(&appliance::filled_in(options.documents));
         if wanted.servers.is_empty() {
             return Ok(None);
         }

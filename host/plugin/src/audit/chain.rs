@@ -39,6 +39,14 @@ pub enum Record {
     Call(Box<AuditEvent>),
     /// The run ended.
     End(Summary),
+    /// The line before is a part of one: the machine went down while it was written. It stays, and this record holds on
+    /// to it in the chain's place.
+    Torn {
+        /// Bytes of it.
+        bytes: u64,
+        /// SHA-256 of them.
+        sha256: String,
+    },
 }
 
 /// Why an audit file can't be relied on.
@@ -86,6 +94,8 @@ pub struct Verified {
     pub runs: u64,
     /// Runs that have no end: they were killed, or lines at the end of the file are missing.
     pub unended: u64,
+    /// Lines of which there is only a part, each vouched for by the line after it.
+    pub torn: u64,
     /// SHA-256 of the last line. Kept elsewhere, it proves that nothing was cut off the end.
     pub head: String,
     /// All calls of all runs.
@@ -99,8 +109,11 @@ pub struct Verified {
 pub fn read(path: &Path, mut each: impl FnMut(Line)) -> Result<Verified, AuditFault> {
     let unreadable = |source| AuditFault::Unreadable { path: path.to_owned(), source };
     let mut file = BufReader::new(File::open(path).map_err(unreadable)?);
-    let mut verified = Verified { lines: 0, runs: 0, unended: 0, head: START.to_owned(), summary: Summary::default() };
+    let mut verified =
+        Verified { lines: 0, runs: 0, unended: 0, torn: 0, head: START.to_owned(), summary: Summary::default() };
     let mut running = false;
+    // A line that is none, until the next one says what to make of it.
+    let mut fragment: Option<(u64, String, Vec<u8>)> = None;
     loop {
         let mut text = Vec::new();
         let limit = std::io::Read::take(&mut file, LONGEST).read_until(b'\n', &mut text).map_err(unreadable)?;
@@ -114,7 +127,28 @@ pub fn read(path: &Path, mut each: impl FnMut(Line)) -> Result<Verified, AuditFa
         if text.pop() != Some(b'\n') {
             return Err(bad("the line is cut off".to_owned()));
         }
-        let line: Line = serde_json::from_slice(&text).map_err(|e| bad(format!("it is no record: {e}")))?;
+        let line: Line = match serde_json::from_slice(&text) {
+            Ok(line) => line,
+            Err(error) if fragment.is_none() => {
+                fragment = Some((number, format!("it is no record: {error}"), text));
+                continue;
+            }
+            Err(error) => return Err(bad(format!("it is no record: {error}"))),
+        };
+        let torn = match &line.record {
+            Record::Torn { bytes, sha256 } => Some((*bytes, sha256)),
+            _ => None,
+        };
+        match (fragment.take(), torn) {
+            (None, None) => {}
+            (Some((_, _, text)), Some((bytes, sha256))) if text.len() as u64 == bytes && digest(&text) == *sha256 => {
+                verified.torn += 1;
+            }
+            (Some((line, why, _)), _) => {
+                return Err(AuditFault::NotARecord { path: path.to_owned(), line, why });
+            }
+            (None, Some(_)) => return Err(broken("the part of a line that it speaks of is gone".to_owned())),
+        }
         if line.prev != verified.head {
             return Err(broken("it does not continue the line before it".to_owned()));
         }
@@ -129,9 +163,13 @@ pub fn read(path: &Path, mut each: impl FnMut(Line)) -> Result<Verified, AuditFa
             }
             Record::Call(event) => verified.summary.add(event),
             Record::End(_) => running = false,
+            Record::Torn { .. } => {}
         }
         verified.head = digest(&text);
         each(line);
+    }
+    if let Some((line, why, _)) = fragment {
+        return Err(AuditFault::NotARecord { path: path.to_owned(), line, why });
     }
     verified.unended += u64::from(running);
     Ok(verified)

@@ -19,6 +19,7 @@ pub struct FileAudit {
     path: PathBuf,
     end: Mutex<End>,
     now: fn() -> jiff::Timestamp,
+    torn: bool,
 }
 
 /// The end of the chain.
@@ -34,7 +35,8 @@ impl FileAudit {
     /// Appends to a file, which is made with mode 0600 if it isn't there.
     ///
     /// # Errors
-    /// The file can't be written, or does not end as one of ours does.
+    /// The file can't be written, or does not end as one of ours does. A last line that was not written to its end is no
+    /// reason to stop: it is kept, and a record says so.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, PluginError> {
         Self::with_clock(path, jiff::Timestamp::now)
     }
@@ -51,9 +53,19 @@ impl FileAudit {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(&path).map_err(failed)?;
-        let (lines, head) = last(&mut file).map_err(failed)?;
+        let Last { mut lines, head, fragment } = last(&mut file).map_err(failed)?;
+        if !fragment.is_empty() {
+            file.write_all(b"\n").map_err(failed)?;
+            lines += 1;
+        }
         let end = End { file, lines, head, summary: Summary::default() };
-        let audit = Self { path: path.clone(), end: Mutex::new(end), now };
+        let torn = !fragment.is_empty();
+        let audit = Self { path: path.clone(), end: Mutex::new(end), now, torn };
+        if torn {
+            tracing::warn!(path = %audit.path.display(), bytes = fragment.len(), "the audit's last line was cut off");
+            let record = Record::Torn { bytes: fragment.len() as u64, sha256: digest(&fragment) };
+            audit.write(record).map_err(failed)?;
+        }
         audit.write(Record::Begin(env!("CARGO_PKG_VERSION").to_owned())).map_err(failed)?;
         Ok(audit)
     }
@@ -61,6 +73,16 @@ impl FileAudit {
     /// The file.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// What whoever runs the command should be told about the file.
+    pub fn notice(&self) -> Option<String> {
+        self.torn.then(|| {
+            format!(
+                "the last line of the audit `{}` was cut off, as when a machine goes down: it is kept, and a record after it says so",
+                self.path.display()
+            )
+        })
     }
 
     fn write(&self, record: Record) -> std::io::Result<()> {
@@ -103,20 +125,38 @@ impl Drop for FileAudit {
     }
 }
 
-/// Number and digest of the last line. A chain that was broken before stays so, and `verify` says where.
-fn last(file: &mut File) -> std::io::Result<(u64, String)> {
+/// How a file ends.
+struct Last {
+    lines: u64,
+    head: String,
+    /// What stands behind the last whole line.
+    fragment: Vec<u8>,
+}
+
+/// The last whole line, and what stands behind it. A chain that was broken before stays so, and `verify` says where.
+fn last(file: &mut File) -> std::io::Result<Last> {
+    let invalid = |why: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, why);
     let size = file.seek(SeekFrom::End(0))?;
-    if size == 0 {
-        return Ok((0, START.to_owned()));
-    }
-    let from = size.saturating_sub(LONGEST);
+    let from = size.saturating_sub(2 * LONGEST);
     file.seek(SeekFrom::Start(from))?;
     let mut tail = Vec::new();
     file.read_to_end(&mut tail)?;
-    let invalid = |why: &str| std::io::Error::new(std::io::ErrorKind::InvalidData, why);
-    let Some(b'\n') = tail.pop() else { return Err(invalid("its last line is cut off")) };
+    let whole = tail.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
+    if whole == 0 && from > 0 {
+        return Err(invalid("its last line is too long for one of an audit"));
+    }
+    let mut fragment = tail.split_off(whole);
+    // Whatever else is missing: with its end, it is a whole line.
+    if let Ok(line) = serde_json::from_slice::<Line>(&fragment) {
+        let head = digest(&fragment);
+        file.write_all(b"\n")?;
+        return Ok(Last { lines: line.n, head, fragment: Vec::new() });
+    }
+    if tail.pop().is_none() {
+        return Ok(Last { lines: 0, head: START.to_owned(), fragment: std::mem::take(&mut fragment) });
+    }
     let start = tail.iter().rposition(|b| *b == b'\n').map_or(0, |at| at + 1);
     let line = tail.get(start..).unwrap_or_default();
     let parsed: Line = serde_json::from_slice(line).map_err(|_| invalid("its last line is no audit record"))?;
-    Ok((parsed.n, digest(line)))
+    Ok(Last { lines: parsed.n, head: digest(line), fragment })
 }

@@ -22,21 +22,23 @@ struct Inner {
 }
 
 impl Trail {
-    /// Writes to a file from now on, and what happened so far first. A file that is written to already stays so.
+    /// Writes to a file from now on, and what happened so far first. A file that is written to already stays so. Returns
+    /// what the user should be told about it, if there is something.
     ///
     /// # Errors
     /// The file can't be written.
-    pub fn write_to(&self, path: &Path) -> Result<(), PluginError> {
+    pub fn write_to(&self, path: &Path) -> Result<Option<String>, PluginError> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if inner.files.iter().any(|f| f.path() == path) {
-            return Ok(());
+            return Ok(None);
         }
         let file = FileAudit::open(path)?;
         for event in &inner.waiting {
             file.event(event);
         }
+        let notice = file.notice();
         inner.files.push(file);
-        Ok(())
+        Ok(notice)
     }
 
     /// What the calls came to so far.

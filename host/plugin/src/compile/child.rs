@@ -7,21 +7,26 @@ use std::process::ExitCode;
 use super::{ARGUMENT, Answer, confine};
 use crate::engine::{self, compatibility};
 use crate::inspect;
+use crate::isolate;
 
 /// Bytes of memory that compiling may take.
 const MEMORY: u64 = 4 << 30;
 /// The largest component.
 const MOST: u64 = 256 << 20;
 
-/// The whole of the program if it was started as the compiler; none if it was not. Call this before anything else: no
-/// thread may run yet, and nothing may be open.
+/// The whole of the program if it was started as a child, to compile a plugin or to run one; none if it was not. Call this
+/// before anything else: no thread may run yet, and nothing may be open.
 pub fn entry(mut arguments: impl Iterator<Item = OsString>) -> Option<ExitCode> {
-    if arguments.nth(1)? != ARGUMENT {
+    let wanted = arguments.nth(1)?;
+    if wanted == isolate::ARGUMENT {
+        return Some(isolate::run());
+    }
+    if wanted != ARGUMENT {
         return None;
     }
     let wanted = arguments.next().unwrap_or_default();
     let seconds = arguments.next().and_then(|s| s.to_str()?.parse().ok()).unwrap_or(60);
-    let confined = confine::confine(MEMORY, seconds);
+    let confined = confine::confine(&confine::Bounds { address: Some(MEMORY), data: None, seconds, file: 0, open: 3 });
     let code = compile(&wanted);
     let said = Answer {
         confined: confined.done,

@@ -1,13 +1,38 @@
-//! What the compiling process gives up before it reads a byte: memory, time, files, network, and most of the kernel.
+//! What a child gives up before it reads what it can't trust: memory, time, files, network, and most of the kernel.
 
 /// What was given up, and what the system has no means for.
-pub(super) struct Confined {
-    pub(super) done: Vec<String>,
-    pub(super) missing: Vec<String>,
+pub(crate) struct Confined {
+    pub(crate) done: Vec<String>,
+    pub(crate) missing: Vec<String>,
 }
 
-/// Confines this process for good. `seconds` of the processor, `memory` bytes.
-pub(super) fn confine(memory: u64, seconds: u64) -> Confined {
+impl Confined {
+    /// In words.
+    pub(crate) fn words(&self) -> String {
+        let mut words = self.done.join(", ");
+        if !self.missing.is_empty() {
+            words = format!("{words}; without {}", self.missing.join(", "));
+        }
+        words
+    }
+}
+
+/// How much a child keeps.
+pub(crate) struct Bounds {
+    /// Bytes of addresses, if they count: an engine that runs code reserves far more than it uses.
+    pub(crate) address: Option<u64>,
+    /// Bytes of memory that can be written.
+    pub(crate) data: Option<u64>,
+    /// Seconds of one processor.
+    pub(crate) seconds: u64,
+    /// Bytes of one file.
+    pub(crate) file: u64,
+    /// Open files, its pipes among them.
+    pub(crate) open: u64,
+}
+
+/// Confines this process for good.
+pub(crate) fn confine(bounds: &Bounds) -> Confined {
     let mut confined = Confined { done: Vec::new(), missing: Vec::new() };
     let mut note = |what: &str, result: Result<(), String>| match result {
         Ok(()) => confined.done.push(what.to_owned()),
@@ -17,28 +42,33 @@ pub(super) fn confine(memory: u64, seconds: u64) -> Confined {
     #[cfg(target_os = "linux")]
     note("Landlock", linux::landlock());
     #[cfg(unix)]
-    note("limits on memory, time and files", limits(memory, seconds));
+    note("limits on memory, time and files", limits(bounds));
     #[cfg(target_os = "linux")]
     note("seccomp", linux::seccomp());
     #[cfg(not(unix))]
-    note("limits", Err(format!("this system has none of {memory} bytes and {seconds} s")));
+    note("limits", Err(format!("this system has none of {} s", bounds.seconds)));
     confined
 }
 
 #[cfg(unix)]
-fn limits(memory: u64, seconds: u64) -> Result<(), String> {
+fn limits(bounds: &Bounds) -> Result<(), String> {
     use rustix::process::{Resource, Rlimit, setrlimit};
     let limit = |resource, most| {
         setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) }).map_err(|e| e.to_string())
     };
-    limit(Resource::As, memory)?;
+    if let Some(address) = bounds.address {
+        limit(Resource::As, address)?;
+    }
+    if let Some(data) = bounds.data {
+        limit(Resource::Data, data)?;
+    }
     // Of all threads together, so as much as the machine has processors.
     let processors = std::thread::available_parallelism().map_or(1, usize::from) as u64;
-    limit(Resource::Cpu, seconds.saturating_mul(processors))?;
-    // Nothing is written to a file, no core is left behind, and nothing more is opened.
-    limit(Resource::Fsize, 0)?;
+    limit(Resource::Cpu, bounds.seconds.saturating_mul(processors))?;
+    // No core is left behind, and nothing more is opened or written than it needs.
+    limit(Resource::Fsize, bounds.file)?;
     limit(Resource::Core, 0)?;
-    limit(Resource::Nofile, 3)
+    limit(Resource::Nofile, bounds.open)
 }
 
 #[cfg(target_os = "linux")]
@@ -97,6 +127,12 @@ mod linux {
             libc::SYS_clock_nanosleep,
             libc::SYS_nanosleep,
             libc::SYS_getrandom,
+            // Files without a name, for what memories start with: they lead nowhere.
+            libc::SYS_memfd_create,
+            libc::SYS_ftruncate,
+            libc::SYS_fcntl,
+            libc::SYS_pread64,
+            libc::SYS_pwrite64,
             libc::SYS_membarrier,
             libc::SYS_prctl,
             libc::SYS_restart_syscall,

@@ -6,7 +6,7 @@
 //! keep it apart.
 
 mod child;
-mod confine;
+pub(crate) mod confine;
 
 use std::ffi::OsString;
 use std::path::PathBuf;

@@ -100,11 +100,11 @@ fn split(server: &str, default_port: u16) -> Result<(String, u16), String> {
 }
 
 /// A piece of a body or header value.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Part {
     Text(String),
-    #[serde(serialize_with = "as_text")]
+    #[serde(serialize_with = "as_text", deserialize_with = "from_text")]
     Bytes(Vec<u8>),
     Secret {
         name: String,
@@ -117,7 +117,7 @@ pub(crate) enum Part {
 }
 
 /// A request as a component makes it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) struct Request {
     pub(crate) method: String,

@@ -56,7 +56,7 @@ impl Records {
             HostCall::Log { level, message } => {
                 one("log", "write", format!("{level:?}").to_lowercase(), message.len()).with_payload(message)
             }
-            HostCall::Output { stream, text } => one("wasi:cli", "write", (*stream).to_owned(), text.len()),
+            HostCall::Output { stream, text } => one("wasi:cli", "write", shown(stream), text.len()),
             HostCall::Report { outcome } => one("report", "outcome", shown(&outcome.check), 0),
             HostCall::Open { name } => one("endpoints", "open", shown(name), 0),
             HostCall::Server { endpoint } => one("endpoints", "server", name(endpoint), 0),

@@ -34,11 +34,19 @@ pub(super) struct Plugins {
 }
 
 #[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(super) struct Publisher {
     pub(super) name: String,
     /// A public key (PEM), relative to the policy file.
-    pub(super) key: PathBuf,
+    pub(super) key: Option<PathBuf>,
+    /// Or who signs: what stands in the certificate of a signature of a sigstore.
+    pub(super) identity: Option<String>,
+    /// And who vouches for that identity.
+    pub(super) issuer: Option<String>,
+    /// Authorities and logs of the sigstore, relative to the policy file. The public-good instance if it isn't there.
+    pub(super) trusted_root: Option<PathBuf>,
+    /// Names of the plugins that it may publish, `*` at the end for all that begin so. All if it isn't there.
+    pub(super) plugins: Option<Vec<String>>,
 }
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -129,6 +137,11 @@ impl File {
         }
         Ok(())
     }
+}
+
+/// Whether a pattern names a plugin.
+pub(super) fn names(pattern: &str, name: &str) -> bool {
+    pattern.strip_suffix('*').map_or(pattern == name, |start| name.starts_with(start))
 }
 
 /// Whether a pattern names a server: both sides lower-case, the port only if the pattern has one.

@@ -14,7 +14,7 @@ use ipnet::IpNet;
 use crate::address;
 use crate::error::PluginError;
 use crate::limits::Limits;
-use crate::trust::{PublicKey, Signer};
+use crate::trust::{PublicKey, Publisher, Root, Signer, Who};
 use file::{Addresses, File, LimitsTable};
 
 /// One file.
@@ -22,8 +22,8 @@ use file::{Addresses, File, LimitsTable};
 struct Layer {
     path: PathBuf,
     file: File,
-    /// The keys of its publishers, read when the file is.
-    publishers: Vec<(String, PublicKey)>,
+    /// Its publishers: keys and trusted roots are read when the file is.
+    publishers: Vec<Publisher>,
 }
 
 /// One time of a table of limits, seconds.
@@ -116,9 +116,9 @@ impl Policy {
         limits
     }
 
-    /// The publisher whose key signed this, as a layer names it.
-    pub(crate) fn publishers(&self) -> impl Iterator<Item = (&str, &PublicKey)> {
-        self.layers.iter().flat_map(|l| l.publishers.iter().map(|(name, key)| (name.as_str(), key)))
+    /// The publishers of all layers.
+    pub(crate) fn publishers(&self) -> impl Iterator<Item = &Publisher> {
+        self.layers.iter().flat_map(|l| &l.publishers)
     }
 
     /// Whether a plugin may be used at all. Asked before it is compiled, when its name may not be `known` yet (what it is
@@ -145,7 +145,18 @@ impl Policy {
                     _ => "it is not signed".to_owned(),
                 }));
             }
-            let publisher = signer.publisher().filter(|p| layer.publishers.iter().any(|(name, _)| name == *p));
+            let publisher = signer.publisher().filter(|p| layer.publishers.iter().any(|known| known.name == *p));
+            // A publisher may stand for its own plugins, and for no others.
+            let of_layer = plugins.publishers.iter().find(|p| publisher == Some(p.name.as_str()));
+            if let Some(patterns) = of_layer.and_then(|p| p.plugins.as_ref())
+                && known
+                && !patterns.iter().any(|pattern| file::names(pattern, name))
+            {
+                let publisher = publisher.unwrap_or_default();
+                return Err(forbidden(format!(
+                    "it is signed by `{publisher}`, who may not publish a plugin of that name"
+                )));
+            }
             let exact = |entry: &str| {
                 entry.strip_prefix("sha256:").is_some_and(|hex| hex == digest)
                     || entry.strip_prefix("publisher:").is_some_and(|p| publisher == Some(p))
@@ -200,9 +211,28 @@ fn layer(path: &Path) -> Result<Layer, PluginError> {
     file.check().map_err(bad)?;
     let mut publishers = Vec::new();
     for publisher in &file.plugins.publishers {
-        // A key's path is relative to the file that names it.
-        let key = path.parent().unwrap_or(Path::new(".")).join(&publisher.key);
-        publishers.push((publisher.name.clone(), PublicKey::read(&key)?));
+        // A path is relative to the file that names it.
+        let beside = |file: &PathBuf| path.parent().unwrap_or(Path::new(".")).join(file);
+        let of = |why: String| bad(format!("the publisher `{}`: {why}", publisher.name));
+        let who = match (&publisher.key, &publisher.identity, &publisher.issuer) {
+            (Some(key), None, None) => Who::Key(PublicKey::read(&beside(key))?),
+            (None, Some(identity), Some(issuer)) => {
+                let root = match &publisher.trusted_root {
+                    None => Root::public(),
+                    Some(root) => std::fs::read_to_string(beside(root))
+                        .map_err(|e| e.to_string())
+                        .and_then(|json| Root::parse(&json))
+                        .map_err(|e| format!("the trusted root `{}` can't be used: {e}", root.display())),
+                };
+                Who::Identity { identity: identity.clone(), issuer: issuer.clone(), root: root.map_err(of)? }
+            }
+            _ => {
+                return Err(of(
+                    "it has either a `key`, or an `identity` and the `issuer` that vouches for it".to_owned()
+                ));
+            }
+        };
+        publishers.push(Publisher { name: publisher.name.clone(), who });
     }
     Ok(Layer { path: path.to_owned(), file, publishers })
 }

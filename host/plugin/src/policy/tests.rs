@@ -108,6 +108,12 @@ fn a_policy_that_says_something_else_is_an_error() {
         ("version = 1\n[plugins]\nallow = ['sha256:XYZ']", "no digest"),
         ("version = 1\n[plugins]\nallow = ['publisher:acme']", "publishers"),
         ("version = 1\n[[plugins.publishers]]\nname = 'a'\nkey = 'missing.pem'", "missing.pem"),
+        ("version = 1\n[[plugins.publishers]]\nname = 'a'", "either a `key`"),
+        ("version = 1\n[[plugins.publishers]]\nname = 'a'\nidentity = 'a@b.example'", "either a `key`"),
+        (
+            "version = 1\n[[plugins.publishers]]\nname = 'a'\nidentity = 'a@b.example'\nissuer = 'https://b.example'\ntrusted-root = 'missing.json'",
+            "missing.json",
+        ),
     ] {
         let error = policy(&[text]).unwrap_err();
         assert!(error.to_string().contains(wanted), "{text}: {error}");

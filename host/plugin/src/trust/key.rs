@@ -25,6 +25,7 @@ enum Kind {
 pub(crate) struct PublicKey {
     kind: Kind,
     bits: Vec<u8>,
+    der: Vec<u8>,
     id: String,
 }
 
@@ -50,12 +51,17 @@ impl PublicKey {
         if kind == Kind::P256 && bits.len() != 65 {
             return Err("it is not a key on the curve P-256".to_owned());
         }
-        Ok(Self { kind, bits, id: format!("sha256:{}", hex::encode(Sha256::digest(&der))) })
+        Ok(Self { kind, bits, id: format!("sha256:{}", hex::encode(Sha256::digest(&der))), der: der.to_vec() })
     }
 
     /// SHA-256 of the key in DER.
     pub(crate) fn id(&self) -> String {
         self.id.clone()
+    }
+
+    /// The key in DER.
+    pub(crate) fn der(&self) -> &[u8] {
+        &self.der
     }
 
     /// Whether this key signed these bytes.

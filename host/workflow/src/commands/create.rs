@@ -11,6 +11,7 @@ use crate::error::WorkflowError;
 use crate::event::{Reporter, ReporterExt};
 use crate::folder::{Folder, Holder, JOURNAL, LOCK_FILE, Lock, MOVES, Readers, SPEC};
 use crate::journal::{Entry, Inputs, Journal, Operation, Records};
+use crate::keys;
 use crate::load::{self, Prepared};
 use crate::management::{self, Ground};
 use crate::networking::Cni;
@@ -30,7 +31,7 @@ pub async fn create(options: &Options, reporter: Arc<dyn Reporter>) -> Result<Cr
 }
 
 async fn run(options: &Options, reporter: Arc<dyn Reporter>) -> Result<CreateOutcome, WorkflowError> {
-    let prepared = load::load(options).await?;
+    let mut prepared = load::load(options).await?;
     warn(&prepared, reporter.as_ref());
     let ground = management::ground(options, &prepared, remembered(options, prepared.name())?.as_deref())?;
     Cni::of(&prepared, options)?;
@@ -50,6 +51,7 @@ async fn run(options: &Options, reporter: Arc<dyn Reporter>) -> Result<CreateOut
 
     let (folder, _lock) = locked(options, prepared.name(), "create cluster", reporter.as_ref())?;
     forget_rehearsal(&folder, reporter.as_ref())?;
+    prepared.spec = keys::filled(&prepared.spec, &folder, reporter.as_ref())?;
     let journal = Journal::open(&folder, &options.version)?;
     let inputs = inputs(options, &prepared, &ground);
     begin(options, &prepared, &folder, &journal, &inputs, reporter.as_ref())?;
@@ -259,6 +261,10 @@ async fn dry_run(
         touches: touches.remove(step.id()).unwrap_or_default(),
     });
     let planned: Vec<PlannedStep> = planned.collect();
+    if keys::wanted(&prepared.spec) {
+        let key = folder.join(keys::PRIVATE);
+        reporter.note(format!("would make a key to log in to nodes with, `{}`, if it is not there", key.display()));
+    }
     for step in &planned {
         let what = if step.touches.is_empty() { String::new() } else { format!(": {}", step.touches.join(", ")) };
         reporter.note(format!("would do \"{}\"{what}", step.title));

@@ -6,12 +6,11 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use tempfile::TempDir;
 
 use super::{Config, Credential, GitOpsError};
 use crate::interrupt::Interrupt;
 use crate::options::Options;
-use crate::tools::{Call, Tool, ToolError};
+use crate::tools::{Call, Private, Tool, ToolError};
 
 /// The longest run of git.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -28,7 +27,7 @@ pub(crate) struct Repository {
     environment: BTreeMap<String, String>,
     interrupt: Interrupt,
     /// Clones, and the program that knows the passphrase.
-    private: TempDir,
+    private: Private,
 }
 
 impl Repository {
@@ -36,7 +35,7 @@ impl Repository {
     pub(crate) fn new(config: &Config, credential: &Credential, options: &Options) -> Result<Self, GitOpsError> {
         let git = Tool::find(options, "git", "puts the cluster's files into the GitOps repository")?;
         let unwritable = |source| GitOpsError::File { path: std::env::temp_dir(), source };
-        let private = TempDir::with_prefix("kedge-git-").map_err(unwritable)?;
+        let private = Private::new("git").map_err(unwritable)?;
         let mut environment = BTreeMap::from([
             // git must never ask a person, and never speak another language than messages are read in.
             ("GIT_TERMINAL_PROMPT".to_owned(), "0".to_owned()),

@@ -11,12 +11,11 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use kedge_bootstrap::{Driver, ToolRun};
 use kedge_spec::cluster::{Cluster, RegistryMirrorConfiguration};
 use serde_json::{Value, json};
-use tempfile::TempDir;
 
 use crate::error::WorkflowError;
 use crate::interrupt::Interrupt;
 use crate::options::Options;
-use crate::tools::{Call, Tool, ToolError};
+use crate::tools::{Call, Private, Tool, ToolError};
 
 /// The longest run: most of it is the download of the chart.
 const PATIENCE: Duration = Duration::from_mins(3);
@@ -74,7 +73,7 @@ pub(crate) struct Helm {
     flags: Vec<String>,
     first_wait: Duration,
     /// Credentials and the authority of a mirror, on the disk as long as this is.
-    private: Option<TempDir>,
+    private: Option<Private>,
     /// The same for a container: path and content.
     files: Vec<(String, String)>,
 }
@@ -132,7 +131,7 @@ impl Helm {
         }
         let folder = match &self.runner {
             Runner::Path(_) => {
-                let private = TempDir::with_prefix("kedge-helm-").map_err(unwritable)?;
+                let private = Private::new("helm").map_err(unwritable)?;
                 self.private.insert(private).path().to_owned()
             }
             Runner::Image { .. } => PathBuf::from(INSIDE),

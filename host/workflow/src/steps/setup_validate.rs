@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError};
 use async_trait::async_trait;
 
 use super::id;
+use crate::event::ReporterExt as _;
 use crate::folder::{AUDIT, LOCK_FILE};
 use crate::gitops;
 use crate::journal::{Entry, Operation, Records};
@@ -37,7 +38,8 @@ impl Step<Run> for SetupValidate {
     async fn work(&self, run: &Run) -> Result<(), Failure> {
         let (name, records) = (&run.prepared.description().name, run.journal.records());
         let trail = &run.options.plugin_rules.trail;
-        trail.write_to(&run.folder.path_of(AUDIT)).map_err(|e| run.refuse(plugin_error(name, e)))?;
+        let notice = trail.write_to(&run.folder.path_of(AUDIT)).map_err(|e| run.refuse(plugin_error(name, e)))?;
+        notice.into_iter().for_each(|said| run.reporter.warning(said));
         let environment =
             run.prepared.environment(&run.options, Arc::clone(&run.secrets)).map_err(|e| run.refuse(e))?;
         let ground = run.ground();

@@ -5,6 +5,7 @@ use x509_cert::Certificate;
 
 use super::datacenter::under;
 use super::hosts;
+use crate::appliance;
 use crate::paths::Branch;
 use crate::spec::Machine;
 use crate::ssh;
@@ -26,12 +27,10 @@ pub(super) fn check(document: &Document, read: &Machine, datacenter: &str, findi
         let message = format!("{} networks are listed, machines have at most 2", read.networks.len());
         findings.push(document.error("spec.networks", "too-many-networks", message).remedy("Keep two of them"));
     }
-    if read.template.trim().is_empty() {
-        findings.push(
-            document
-                .missing("spec.template")
-                .remedy("Import the operating system's template into the vCenter and name it in `template`"),
-        );
+    if read.template.trim().is_empty() && !appliance::is_left_out(read) {
+        let remedy = "Import the operating system's template into the vCenter and name it in `template`; only Bottlerocket's \
+                      is imported by a create";
+        findings.push(document.missing("spec.template").remedy(remedy));
     }
     if read.folder.is_empty() {
         let message = "No folder is set: machines go into the datacenter's root folder";
@@ -77,8 +76,10 @@ fn users(document: &Document, read: &Machine, findings: &mut Findings) {
     for (user_index, user) in read.users.iter().enumerate() {
         let path = format!("spec.users[{user_index}].sshAuthorizedKeys");
         if user.keys.iter().all(String::is_empty) {
-            let message = format!("The user `{}` has no SSH key: nobody can log in to the nodes", user.name);
-            findings.push(document.warning(&path, "ssh-key-missing", message).remedy("Add a public key"));
+            // The host fills the first one in: EKS Anywhere makes a key pair where there is none.
+            let what = if user_index == 0 { "the create makes a key pair" } else { "nobody can log in as it" };
+            let message = format!("The user `{}` has no SSH key: {what}", user.name);
+            findings.push(document.warning(&path, "ssh-key-missing", message).remedy("Add a public key of your own"));
         }
         for (index, key) in user.keys.iter().enumerate().filter(|(_, key)| !key.is_empty()) {
             let path = format!("{path}[{index}]");

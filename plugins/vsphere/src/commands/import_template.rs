@@ -4,6 +4,7 @@ use kedge_sdk::prelude::*;
 
 use super::session::{Visit, failed, visit};
 use super::{Refusal, vcenter, wrong};
+use crate::appliance;
 use crate::paths::{self, Branch};
 use crate::preflight::inventory::{DATACENTERS, DATASTORES, FOLDERS, Kinds, NETWORKS, POOLS, suggest};
 use crate::rest::{Place, Rest, RestError, Transfer};
@@ -13,8 +14,6 @@ use crate::soap::{Call, Reference};
 pub(super) const NAME: &str = "import-template";
 /// The library that EKS Anywhere keeps templates in.
 const LIBRARY: &str = "eks-a-templates";
-/// The disk that Bottlerocket wants: GiB.
-const BOTTLEROCKET_GIB: i64 = 22;
 const KIB_IN_GIB: i64 = 1 << 20;
 /// How often, and for how long, is looked at what the vCenter does by itself.
 const PAUSE_MS: u32 = 2_000;
@@ -58,9 +57,17 @@ pub(super) fn run(arguments: &Arguments, host: &mut dyn Host) -> Result<Answer, 
     visit(host, |visit, host| {
         let found = find(arguments, visit)?;
         let path = format!("{}/{}", found.folder_path, arguments.text("name"));
-        if visit.client.find(&[&path]).into_iter().any(|there| matches!(there, Ok(Some(_)))) {
-            let text = format!("The template {path} is there\n");
-            return Ok(Answer::new(text, json!({"template": path, "made": false})));
+        match there(visit, &path)? {
+            Some((_, true)) => {
+                let text = format!("The template {path} is there\n");
+                return Ok(Answer::new(text, json!({"template": path, "made": false})));
+            }
+            // Somebody's machine must not become a template because of its name.
+            Some((_, false)) => {
+                let message = format!("`{path}` is there, and it is no template");
+                return Err(wrong("not-a-template", message, "Remove it, or give the template another name"));
+            }
+            None => {}
         }
         if dry {
             let tags = tags(arguments).map(|(_, tag)| tag).join(" and ");
@@ -71,10 +78,39 @@ pub(super) fn run(arguments: &Arguments, host: &mut dyn Host) -> Result<Answer, 
             );
             return Ok(Answer::new(text, json!({"template": path, "made": false, "dryRun": true})));
         }
-        let rest = visit.rest.as_ref().map_err(|error| refused("The REST API", error))?;
-        make(arguments, visit, rest, &found, host)?;
+        import(arguments, visit, host)?;
         Ok(Answer::new(format!("Made the template {path}\n"), json!({"template": path, "made": true})))
     })
+}
+
+/// Makes the template that the arguments describe, if it is not there, or goes on where an earlier try ended: only what is
+/// whole is a template. Whether there was anything to do.
+pub(crate) fn import(arguments: &Arguments, visit: &Visit<'_>, host: &mut dyn Host) -> Result<bool, Refusal> {
+    let found = find(arguments, visit)?;
+    let path = format!("{}/{}", found.folder_path, arguments.text("name"));
+    let there = there(visit, &path)?;
+    if matches!(there, Some((_, true))) {
+        return Ok(false);
+    }
+    let rest = visit.rest.as_ref().map_err(|error| refused("The REST API", error))?;
+    let machine = match there {
+        Some((machine, _)) => machine,
+        None => deploy(arguments, visit, rest, &found, host)?,
+    };
+    finish(arguments, visit, rest, &machine, host)?;
+    Ok(true)
+}
+
+/// What is at a path, and whether it is a template.
+fn there(visit: &Visit<'_>, path: &str) -> Result<Option<(Reference, bool)>, Refusal> {
+    let looking = |error| failed("Looking for the template", &error);
+    let Some(found) = visit.client.find(&[path]).pop() else { return Ok(None) };
+    let Some(machine) = found.map_err(looking)? else { return Ok(None) };
+    let wanted = &[("VirtualMachine", &["config.template"][..])];
+    let answer = visit.client.ask(&visit.client.properties(std::slice::from_ref(&machine), wanted)).map_err(looking)?;
+    let (objects, _) = Client::page(&answer);
+    let template = objects.iter().any(|object| object.text("config.template") == "true");
+    Ok(Some((machine, template)))
 }
 
 fn refused(doing: &str, error: &RestError) -> Refusal {
@@ -126,13 +162,14 @@ fn find(arguments: &Arguments, visit: &Visit<'_>) -> Result<Found, Refusal> {
     })
 }
 
-fn make(
+/// Makes a virtual machine of the appliance, which the library keeps.
+fn deploy(
     arguments: &Arguments,
     visit: &Visit<'_>,
     rest: &Rest<'_>,
     found: &Found,
     host: &mut dyn Host,
-) -> Result<(), Refusal> {
+) -> Result<Reference, Refusal> {
     let client = visit.client;
     let (name, url) = (arguments.text("name"), arguments.text("url"));
     let said = |doing: &'static str| move |error: RestError| refused(doing, &error);
@@ -163,18 +200,37 @@ fn make(
         answer.child("returnval").and_then(Reference::read).unwrap_or_default()
     };
     let place = Place { pool: &found.pool, folder: &folder, datastore: &found.datastore, network: &found.network };
-    let machine = rest.deploy(&item, name, &place).map_err(said("The deployment"))?.map_err(|why| {
+    rest.deploy(&item, name, &place).map_err(said("The deployment"))?.map_err(|why| {
         wrong("deployment", format!("The vCenter can't make a machine of it: {why}"), "Look at its tasks")
-    })?;
+    })
+}
+
+/// Makes a template of the virtual machine: with a disk that is large enough, a snapshot, and the tags that a create looks
+/// for.
+fn finish(
+    arguments: &Arguments,
+    visit: &Visit<'_>,
+    rest: &Rest<'_>,
+    machine: &Reference,
+    host: &mut dyn Host,
+) -> Result<(), Refusal> {
+    let client = visit.client;
     if arguments.text("os-family") == "bottlerocket" {
-        disk(client, &machine, host)?;
+        disk(client, machine, host)?;
     }
-    task(client, &Client::create_snapshot(&machine, "root"), "making the snapshot", host)?;
-    client.change(&Client::mark_as_template(&machine)).map_err(|error| failed("Marking it as a template", &error))?;
+    let call = client.properties(std::slice::from_ref(machine), &[("VirtualMachine", &["snapshot"])]);
+    let answer = client.ask(&call).map_err(|error| failed("Looking for the snapshot", &error))?;
+    let (objects, _) = Client::page(&answer);
+    if !objects.iter().any(|object| object.property("snapshot").is_some_and(|snapshot| !snapshot.children.is_empty())) {
+        task(client, &Client::create_snapshot(machine, "root"), "making the snapshot", host)?;
+    }
     for (category, tag) in tags(arguments) {
-        rest.attach(category, &tag, &machine).map_err(said("The tag"))?;
+        rest.attach(category, &tag, machine).map_err(|error| refused("The tag", &error))?;
     }
-    Ok(())
+    client
+        .change(&Client::mark_as_template(machine))
+        .map(|_| ())
+        .map_err(|error| failed("Marking it as a template", &error))
 }
 
 /// Bottlerocket comes with a disk that is smaller than what it wants.
@@ -186,7 +242,7 @@ fn disk(client: &Client<'_>, machine: &Reference, host: &mut dyn Host) -> Result
     let disks: Vec<_> =
         devices.into_iter().flat_map(|list| &list.children).filter(|device| device.kind == "VirtualDisk").collect();
     let [disk] = disks.as_slice() else { return Ok(()) };
-    let kib = BOTTLEROCKET_GIB * KIB_IN_GIB;
+    let kib = appliance::DISK_GIB * KIB_IN_GIB;
     if disk.text_of("capacityInKB").parse::<i64>().is_ok_and(|there| there >= kib) {
         return Ok(());
     }

@@ -9,7 +9,7 @@ use super::session::{Visit, failed, visit};
 use super::{Refusal, vcenter};
 use crate::preflight::inventory::{CLUSTERS, DATACENTERS, DATASTORES, FOLDERS, Inventory, NETWORKS, POOLS};
 use crate::rest::Rest;
-use crate::soap::{Found, Reference, Walk};
+use crate::soap::{Found, Reference, Survey};
 
 pub(super) const NAME: &str = "inventory";
 const GIB: i64 = 1 << 30;
@@ -79,9 +79,14 @@ pub(super) fn read(visit: &Visit<'_>) -> Result<Vec<Datacenter>, Refusal> {
         let answer = client.ask(&call).and_then(|first| client.all_pages(&first));
         answer.map_err(|error| failed("Reading the datastores", &error))?
     };
-    let call = client.walk(&client.root_folder, Walk::Machines, MACHINES, 0);
     let machines = client
-        .ask(&call)
+        .look(Survey {
+            from: &client.root_folder,
+            kinds: crate::preflight::inventory::MACHINES,
+            more: &[],
+            wanted: MACHINES,
+            most: 0,
+        })
         .and_then(|first| client.all_pages(&first))
         .map_err(|error| failed("Reading the templates", &error))?;
     let templates = templates(visit, &machines);

@@ -1,7 +1,7 @@
 //! `kedge vsphere …`: what operators otherwise write scripts for.
 
 mod generate;
-mod import_template;
+pub(crate) mod import_template;
 mod inventory;
 pub(crate) mod session;
 mod setup_user;

@@ -8,7 +8,7 @@ use crate::describe::{PASSWORD, USERNAME, VCENTER};
 use crate::preflight::{goodbye, inventory};
 use crate::rest::{Rest, RestError};
 use crate::soap::client::Client;
-use crate::soap::{Element, SoapError, Walk};
+use crate::soap::{Element, SoapError, Survey};
 use crate::wire;
 
 /// Somebody who is logged in.
@@ -40,13 +40,17 @@ pub(crate) fn visit<T>(
     }
     client.login(USERNAME, PASSWORD).map_err(|error| failed("The login", &error))?;
     let rest = Rest::new(&endpoint, &client.about.version);
-    let walk = client.walk(&client.root_folder, Walk::Inventory, inventory::WANTED, 0);
-    let mut sent = wire::ask_all(&endpoint, &[walk.request.clone(), rest.login()]).into_iter();
-    let (objects, opened) = (sent.next(), sent.next());
+    let survey =
+        Survey { from: &client.root_folder, kinds: inventory::KINDS, more: &[], wanted: inventory::WANTED, most: 0 };
+    let view = client.view_for(survey);
+    let mut sent = wire::ask_all(&endpoint, &[view.request.clone(), rest.login()]).into_iter();
+    let (made, opened) = (sent.next(), sent.next());
     let opened = opened.map_or(Err(RestError::Reply), |opened| rest.opened(opened));
     let is_open = opened.is_ok();
-    let objects = objects.map_or_else(|| Err(SoapError::Reply("nothing".into())), |sent| client.read(sent, &walk));
-    let done = objects
+    let made = made.map_or_else(|| Err(SoapError::Reply("nothing".into())), |sent| client.read(sent, &view));
+    let done = made
+        .and_then(|view| client.survey(&view, survey))
+        .and_then(|call| client.surveyed(wire::ask(&endpoint, &call.request), &call, survey))
         .and_then(|first: Element| client.all_pages(&first))
         .map_err(|error| failed("Reading the inventory", &error))
         .and_then(|objects| {

@@ -12,7 +12,7 @@ use crate::paths::{self, Branch};
 use crate::preflight::inventory::{DATASTORES, FOLDERS, Kinds, MACHINES, NETWORKS, POOLS};
 use crate::privileges::{self, Scope, When};
 use crate::soap::client::Client;
-use crate::soap::{Reference, Walk};
+use crate::soap::{Reference, Survey};
 use crate::spec::Spec;
 use crate::sso::Sso;
 
@@ -187,9 +187,9 @@ fn grants(visit: &Visit<'_>, spec: &Spec, roles: &[Role]) -> Result<Vec<Grant>, 
 
 fn templates(visit: &Visit<'_>, datacenter: &Reference, spec: &Spec) -> Result<Vec<(Reference, String)>, Refusal> {
     let client = visit.client;
-    let call = client.walk(datacenter, Walk::Machines, crate::preflight::inventory::WANTED_MACHINES, 0);
+    let wanted = crate::preflight::inventory::WANTED_MACHINES;
     let machines = client
-        .ask(&call)
+        .look(Survey { from: datacenter, kinds: MACHINES, more: &[], wanted, most: 0 })
         .and_then(|first| client.all_pages(&first))
         .map_err(|error| failed("Looking for the templates", &error))?;
     let paths = visit.inventory.paths_of(&machines);

@@ -13,6 +13,7 @@ macro_rules! reply {
     };
 }
 
+const VIEW: &str = r#"<s:Envelope xmlns:s="http://schemas.xmlsoap.org/soap/envelope/"><s:Body><CreateContainerViewResponse xmlns="urn:vim25"><returnval type="ContainerView">session[1]2</returnval></CreateContainerViewResponse></s:Body></s:Envelope>"#;
 const TAG_OS: &str = "urn:vmomi:InventoryServiceTag:os:GLOBAL";
 const TAG_RELEASE: &str = "urn:vmomi:InventoryServiceTag:release:GLOBAL";
 
@@ -34,6 +35,7 @@ fn vcenter() -> FakeEndpoint {
         .on_body("<RetrieveServiceContent ", 200, reply!("service-content.xml"))
         .on_body("<Login ", 200, reply!("login.xml"))
         .on_body("<Logout ", 200, reply!("logout.xml"))
+        .on_body("<CreateContainerView ", 200, VIEW)
         .on_body("<type>StoragePod</type><pathSet>", 200, reply!("inventory.xml"))
         .on_body("<type>VirtualMachine</type><pathSet>name", 200, &machines)
         .on_body("<pathSet>summary.capacity</pathSet>", 200, &sizes)

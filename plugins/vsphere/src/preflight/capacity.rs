@@ -1,42 +1,13 @@
 //! Whether there is room: space on datastores, memory in resource pools.
 
-use std::collections::BTreeSet;
-
 use kedge_sdk::prelude::*;
 
 use super::places::Place;
-use super::templates::Candidate;
-use crate::soap::client::Client;
-use crate::soap::{Call, Found, Reference};
+use crate::soap::{Found, Reference};
 use crate::spec::{Machine, Spec, machine_ref};
 
 const GIB: i64 = 1 << 30;
 const MIB: i64 = 1 << 20;
-
-const WANTED: &[(&str, &[&str])] = &[
-    ("ClusterComputeResource", &["summary"]),
-    ("ComputeResource", &["summary"]),
-    ("Datastore", &["summary.accessible", "summary.freeSpace", "summary.maintenanceMode"]),
-    ("LicenseManager", &["licenses"]),
-    ("ResourcePool", &["config.memoryAllocation.limit", "runtime.memory.overallUsage"]),
-    ("VirtualMachine", &["config.template", "config.hardware.device", "snapshot"]),
-];
-
-/// The question for properties of everything that the spec names and that was found.
-pub(super) fn question(client: &Client<'_>, places: &[Place], templates: &[(String, Candidate)]) -> Call {
-    let mut objects: BTreeSet<Reference> = BTreeSet::new();
-    for place in places {
-        objects.extend(place.datastore.reference.clone());
-        objects.extend(place.pool.reference.clone());
-        objects.extend(place.cluster.clone());
-    }
-    objects.extend(templates.iter().filter_map(|(_, candidate)| candidate.reference.clone()));
-    objects.extend(Some(client.license_manager.clone()).filter(|manager| !manager.id.is_empty()));
-    let asked: Vec<Reference> = objects.into_iter().collect();
-    let kinds: BTreeSet<&str> = asked.iter().map(|object| object.kind.as_str()).collect();
-    let wanted: Vec<(&str, &[&str])> = WANTED.iter().copied().filter(|(kind, _)| kinds.contains(kind)).collect();
-    client.properties(&asked, &wanted)
-}
 
 pub(super) fn of<'f>(details: &'f [Found], reference: Option<&Reference>) -> Option<&'f Found> {
     details.iter().find(|found| Some(&found.reference) == reference)

@@ -22,11 +22,18 @@ pub(super) fn open(spec: &Spec, reporter: &mut Reporter<'_>) -> Option<Endpoint>
 fn unreachable(spec: &Spec, error: &EndpointError, reporter: &mut Reporter<'_>) {
     let server = &spec.datacenter.server;
     let message = format!("The vCenter `{server}` can't be reached: {}", explain(error));
+    let remedy = match error {
+        // The host says why, and what would allow it.
+        EndpointError::Refused(_) | EndpointError::NotGranted(_) => {
+            format!("Check `server`; if `{server}` is meant, grant what the message names")
+        }
+        _ => format!(
+            "Check `server`, and that `{server}` answers from this machine (name resolution, route, firewall, proxy)"
+        ),
+    };
     let finding = Finding::error("vcenter-unreachable", message)
         .at(datacenter_ref(&spec.datacenter.name), "spec.server")
-        .remedy(format!(
-            "Check `server`, and that `{server}` answers from this machine (name resolution, route, firewall, proxy)"
-        ));
+        .remedy(remedy);
     reporter.failed(SERVER, finding);
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::paths;
 use crate::soap::{Found, Reference};
 
-const NAME_AND_PARENT: &[&str] = &["name", "parent"];
+pub(super) const NAME_AND_PARENT: &[&str] = &["name", "parent"];
 
 /// What is read of the inventory. Subtypes are named one by one: not every server matches them by their base.
 pub(crate) const WANTED: &[(&str, &[&str])] = &[
@@ -20,6 +20,20 @@ pub(crate) const WANTED: &[(&str, &[&str])] = &[
     ("ClusterComputeResource", NAME_AND_PARENT),
     ("ResourcePool", NAME_AND_PARENT),
     ("VirtualApp", NAME_AND_PARENT),
+];
+/// The types of all that.
+pub(crate) const KINDS: &[&str] = &[
+    "Datacenter",
+    "Folder",
+    "StoragePod",
+    "Datastore",
+    "Network",
+    "DistributedVirtualPortgroup",
+    "OpaqueNetwork",
+    "ComputeResource",
+    "ClusterComputeResource",
+    "ResourcePool",
+    "VirtualApp",
 ];
 /// The same for virtual machines, of which there may be thousands.
 pub(crate) const WANTED_MACHINES: &[(&str, &[&str])] = &[("VirtualMachine", NAME_AND_PARENT)];

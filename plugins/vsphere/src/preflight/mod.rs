@@ -10,6 +10,7 @@ mod connection;
 pub(crate) mod inventory;
 mod places;
 mod privileges;
+mod reading;
 mod search;
 mod tags;
 mod templates;
@@ -21,15 +22,16 @@ use std::collections::BTreeSet;
 
 use kedge_sdk::prelude::*;
 
+use crate::appliance;
 use crate::describe::VCENTER;
-use crate::facts::Facts;
+use crate::facts::{Facts, TemplateFacts};
+use crate::paths::{self, Branch};
 use crate::privileges::Scope;
 use crate::rest::{Rest, RestError};
 use crate::soap::client::Client;
-use crate::soap::{Element, Found, SoapError, Walk};
+use crate::soap::{Element, Found, SoapError};
 use crate::spec::{Machine, Spec, datacenter_ref, machine_ref};
 use crate::wire;
-use inventory::Inventory;
 use places::Resolved;
 use tags::Tags;
 
@@ -50,15 +52,12 @@ const VERSION: &str = "vcenter-version";
 const CLOCK: &str = "clock";
 const PRIVILEGES: &str = "vsphere-user-privilege";
 
-/// An inventory with more objects than this is read of the one datacenter alone.
-const LARGE: usize = 3000;
-
 fn of(check: &str, name: &str) -> String {
     format!("{check}:{name}")
 }
 
 pub(crate) fn plan(input: &Input) -> Result<Vec<Check>, Failure> {
-    Ok(plan_of(&Spec::read(&input.documents)?))
+    Ok(plan_of(&Spec::of(input)?))
 }
 
 fn has_tags(spec: &Spec) -> bool {
@@ -108,7 +107,7 @@ fn plan_of(spec: &Spec) -> Vec<Check> {
 }
 
 pub(crate) fn run(input: &Input, skip: &[String], host: &mut dyn Host) -> Result<Value, Failure> {
-    let spec = Spec::read(&input.documents)?;
+    let spec = Spec::of(input)?;
     let mut reporter = Reporter::new(host, plan_of(&spec), skip);
     let facts = visit(input, &spec, &mut reporter);
     reporter.skip_rest("an earlier check failed that this one needs");
@@ -123,13 +122,10 @@ fn visit(input: &Input, spec: &Spec, reporter: &mut Reporter<'_>) -> Option<Fact
     let now = reporter.host().now();
     connection::login(&client, &endpoint, spec, reporter)?;
     let rest = Rest::new(&endpoint, &client.about.version);
-    let questions = client.walk(&client.root_folder, Walk::Inventory, inventory::WANTED, LARGE);
-    let mut sent = wire::ask_all(&endpoint, &[questions.request.clone(), rest.login()]).into_iter();
-    let (inventory, opened) = (sent.next().unwrap_or_else(lost), sent.next().unwrap_or_else(lost));
-    let opened = rest.opened(opened);
+    let (opened, first) = reading::open(spec, &client, &endpoint, &rest);
     let rest_or_not = opened.as_ref().map(|()| &rest);
     let session = Visit { input, spec, client: &client, rest: rest_or_not, endpoint: &endpoint, now };
-    let facts = session.inspect(client.read(inventory, &questions), reporter);
+    let facts = session.inspect(first, reporter);
     goodbye(&endpoint, &client, opened.is_ok().then_some(&rest), reporter.host());
     facts
 }
@@ -167,30 +163,31 @@ struct Visit<'v> {
 }
 
 impl Visit<'_> {
-    fn inspect(&self, answer: Result<Element, SoapError>, reporter: &mut Reporter<'_>) -> Option<Facts> {
+    fn inspect(&self, first: reading::First, reporter: &mut Reporter<'_>) -> Option<Facts> {
         let (spec, client) = (self.spec, self.client);
-        let inventory = self.inventory(answer, reporter)?;
+        let mut read = self.inventory(first, reporter)?;
+        let inventory = &read.inventory;
         reporter.passed(DATACENTER, inventory.datacenter_path());
-        let network = places::main_network(spec, &inventory);
+        let network = places::main_network(spec, inventory);
         conclude(reporter, NETWORK, "a network of this name", std::slice::from_ref(&network), vec![]);
         for machine in spec.machines.iter().filter(|machine| !machine.networks.is_empty()) {
-            let networks = places::networks(spec, machine, &inventory);
+            let networks = places::networks(spec, machine, inventory);
             conclude(reporter, &of(NETWORKS, &machine.name), "networks of these names", &networks, vec![]);
         }
         for (index, domain) in spec.datacenter.failure_domains.iter().enumerate() {
-            let found = places::failure_domain(spec, index, domain, &inventory);
+            let found = places::failure_domain(spec, index, domain, inventory);
             conclude(reporter, &of(FAILURE_DOMAIN, &domain.name), "everything it names", &found, vec![]);
         }
 
         let places: Vec<places::Place> =
-            spec.machines.iter().map(|machine| places::resolve(spec, machine, &inventory)).collect();
-        let machines = search::machines(spec, client, &inventory);
-        let candidates = templates::choose(spec, &machines);
-        let (details, attached) = self.details(&places, &candidates);
+            spec.machines.iter().map(|machine| places::resolve(spec, machine, inventory)).collect();
         for (machine, place) in spec.machines.iter().zip(&places) {
-            self.place(machine, place, &places, &details, reporter);
+            self.place(machine, place, &places, &read.objects, reporter);
         }
-        let details = details.unwrap_or_default();
+        let machines = read.machines(spec, client);
+        let mut candidates = templates::choose(spec, &machines);
+        let attached = reading::templates(self, &mut read, &mut candidates);
+        let details = &read.objects;
 
         let linked = spec.machines.iter().any(|machine| machine.clone_mode != "fullClone");
         let mut needed = privileges::Needed::new(spec, linked);
@@ -208,6 +205,16 @@ impl Visit<'_> {
         for (_, candidate) in &candidates {
             needed.add(candidate.reference.as_ref(), &candidate.path, Scope::Template);
         }
+        let to_make = self.templates_to_make(&candidates, &places, &network);
+        if !to_make.is_empty() {
+            needed.add_import(Some(&client.root_folder), "/", Scope::Root);
+            let folder = format!("{}/{}", paths::root(&spec.datacenter.datacenter, Branch::Folder), appliance::FOLDER);
+            let there = read.inventory.at(inventory::FOLDERS, &folder);
+            needed.add_import(there.as_ref(), &folder, Scope::Folder);
+            for place in &places {
+                needed.add_import(place.pool.reference.as_ref(), place.pool.path(), Scope::Pool);
+            }
+        }
         let (tags, granted) = self.tags(attached, &needed);
         if has_tags(spec) {
             let findings = match &tags {
@@ -216,7 +223,7 @@ impl Visit<'_> {
             };
             reporter.checked(TAGS, "tags of these ids", "", findings);
         }
-        let checked = templates::check(self.input, spec, &candidates, &details, &tags);
+        let checked = templates::check(self.input, spec, &candidates, details, &tags);
         reporter.checked(
             TEMPLATES,
             "templates with the tags of their release",
@@ -228,7 +235,7 @@ impl Visit<'_> {
             reporter.checked(STORAGE_POLICIES, "policies of these names", "", findings);
         }
         let mut findings = condition::release(spec, client);
-        findings.extend(condition::licences(spec, client, network.reference.as_ref(), &details));
+        findings.extend(condition::licences(spec, client, network.reference.as_ref(), details));
         reporter.checked(VERSION, "7.0 or later, licences in force", client.about.version.clone(), findings);
         match condition::clock(spec, client, self.now) {
             Some((found, findings)) => reporter.checked(CLOCK, "the time of this machine", found, findings),
@@ -239,10 +246,11 @@ impl Visit<'_> {
             reporter.checked(PRIVILEGES, "every privilege that a create uses", "", findings);
         }
 
-        let to_make: BTreeSet<String> = places.iter().filter_map(places::Place::folder_to_make).collect();
+        let folders: BTreeSet<String> = places.iter().filter_map(places::Place::folder_to_make).collect();
         let mut facts = Facts {
             network: network.path.unwrap_or_default(),
-            folders_to_make: to_make.into_iter().collect(),
+            folders_to_make: folders.into_iter().collect(),
+            templates_to_make: to_make,
             machines: checked.machines,
         };
         for (machine, place) in spec.machines.iter().zip(places) {
@@ -254,20 +262,45 @@ impl Visit<'_> {
         Some(facts)
     }
 
-    /// The inventory, without the virtual machines, of which there may be thousands; and the spec's datacenter in it.
-    fn inventory(&self, answer: Result<Element, SoapError>, reporter: &mut Reporter<'_>) -> Option<Inventory> {
+    /// Templates that the spec leaves to the create, each once, in the place of the first machines that use it.
+    fn templates_to_make(
+        &self,
+        candidates: &[(String, templates::Candidate)],
+        places: &[places::Place],
+        network: &Resolved,
+    ) -> Vec<TemplateFacts> {
+        let mut all: Vec<TemplateFacts> = vec![];
+        for ((machine, place), (_, candidate)) in self.spec.machines.iter().zip(places).zip(candidates) {
+            let Some(appliance) = machine.appliance.as_ref().filter(|_| candidate.to_make) else { continue };
+            if !all.iter().any(|one| one.name == appliance.name) {
+                all.push(TemplateFacts {
+                    name: appliance.name.clone(),
+                    url: appliance.url.clone(),
+                    release: appliance.release.clone(),
+                    datacenter: self.spec.datacenter.datacenter.clone(),
+                    datastore: place.datastore.path().to_owned(),
+                    resource_pool: place.pool.path().to_owned(),
+                    network: network.path().to_owned(),
+                });
+            }
+        }
+        all
+    }
+
+    /// What was read of the vCenter, with the spec's datacenter in it.
+    fn inventory(&self, first: reading::First, reporter: &mut Reporter<'_>) -> Option<reading::Read> {
         let datacenter = &self.spec.datacenter;
         let about = datacenter_ref(&datacenter.name);
-        match self.read_inventory(answer) {
-            Ok(mut inventory) => {
-                if inventory.enter(&datacenter.datacenter) {
-                    return Some(inventory);
+        match reading::read(self, first) {
+            Ok(mut read) => {
+                if read.inventory.enter(&datacenter.datacenter) {
+                    return Some(read);
                 }
                 let message = format!(
                     "The vCenter has no datacenter `{}` that is visible to the user of EKSA_VSPHERE_USERNAME",
                     datacenter.datacenter
                 );
-                let known = inventory.all(inventory::DATACENTERS);
+                let known = read.inventory.all(inventory::DATACENTERS);
                 let known: Vec<&str> = known.into_iter().map(|path| path.trim_start_matches('/')).collect();
                 let finding = Finding::error("datacenter-missing", message)
                     .at(about, "spec.datacenter")
@@ -277,44 +310,6 @@ impl Visit<'_> {
             Err(error) => reporter.failed(DATACENTER, error.finding(&about, "Reading the inventory")),
         }
         None
-    }
-
-    fn read_inventory(&self, answer: Result<Element, SoapError>) -> Result<Inventory, SoapError> {
-        let client = self.client;
-        let answer = answer?;
-        let (objects, more) = Client::page(&answer);
-        let Some(token) = more else { return Ok(Inventory::new(&client.root_folder, "", &objects)) };
-        // Too much to read all of it: the datacenter alone, if it is there.
-        let path = self.spec.datacenter.datacenter.trim_matches('/');
-        if let Some(Ok(Some(datacenter))) = client.find(&[path]).pop() {
-            client.forget_pages(&token);
-            let walk = client.walk(&datacenter, Walk::Inventory, inventory::WANTED, 0);
-            let objects = client.all_pages(&client.ask(&walk)?)?;
-            return Ok(Inventory::new(&datacenter, &format!("/{path}"), &objects));
-        }
-        Ok(Inventory::new(&client.root_folder, "", &client.all_pages(&answer)?))
-    }
-
-    /// Properties of what was found, and beside them the tags of the templates.
-    fn details(
-        &self,
-        places: &[places::Place],
-        candidates: &[(String, templates::Candidate)],
-    ) -> (Result<Vec<Found>, SoapError>, Result<Value, RestError>) {
-        let call = capacity::question(self.client, places, candidates);
-        let templates = tags::templates(candidates);
-        let mut requests = vec![call.request.clone()];
-        let asked = self.rest.ok().filter(|_| !templates.is_empty()).map(|rest| (rest, rest.attached(&templates)));
-        requests.extend(asked.as_ref().map(|(rest, request)| rest.signed(request)));
-        let mut sent = wire::ask_all(self.endpoint, &requests).into_iter();
-        let answer = self.client.read(sent.next().unwrap_or_else(lost), &call);
-        let details = answer.and_then(|answer| self.client.all_pages(&answer));
-        let attached = match (self.rest, asked) {
-            (Err(error), _) => Err(error.clone()),
-            (Ok(_), Some((rest, request))) => rest.read(sent.next().unwrap_or_else(lost), &request),
-            (Ok(_), None) => Ok(Value::Null),
-        };
-        (details, attached)
     }
 
     /// The names of tags, and beside them what the user may do.
@@ -330,7 +325,8 @@ impl Visit<'_> {
         let questions: Vec<Request> = self.rest.map_or(vec![], |rest| ids.iter().map(|id| rest.tag(id)).collect());
         requests.extend(self.rest.ok().into_iter().flat_map(|rest| questions.iter().map(|one| rest.signed(one))));
         let mut sent = wire::ask_all(self.endpoint, &requests).into_iter();
-        let granted = self.client.read(sent.next().unwrap_or_else(lost), &call);
+        let sent_back = sent.next().unwrap_or_else(lost);
+        let granted = self.client.read_or(sent_back, &call, || needed.question(self.client));
         let names = self.rest.map(|rest| sent.zip(&questions).map(|(sent, one)| rest.read(sent, one)).collect());
         let tags = match (attached, names) {
             (Ok(attached), Ok(names)) => Tags::read(attached, ids, names),
@@ -345,20 +341,11 @@ impl Visit<'_> {
         machine: &Machine,
         place: &places::Place,
         places: &[places::Place],
-        details: &Result<Vec<Found>, SoapError>,
+        details: &[Found],
         reporter: &mut Reporter<'_>,
     ) {
-        let (mut datastore, mut pool) = (vec![], vec![]);
-        match details {
-            Ok(details) => {
-                datastore = capacity::datastore(self.spec, machine, places, details);
-                pool = capacity::pool(self.spec, machine, places, details);
-            }
-            Err(error) => {
-                let about = datacenter_ref(&self.spec.datacenter.name);
-                datastore.push(error.finding(&about, "Reading the properties of datastores and pools"));
-            }
-        }
+        let datastore = capacity::datastore(self.spec, machine, places, details);
+        let pool = capacity::pool(self.spec, machine, places, details);
         let name = &machine.name;
         let one = std::slice::from_ref;
         conclude(

@@ -14,8 +14,11 @@ use crate::spec::{Spec, datacenter_ref};
 pub(super) struct Needed {
     when: Vec<When>,
     /// With the path that a user knows it by.
-    things: BTreeMap<Reference, (String, BTreeSet<Scope>)>,
+    things: BTreeMap<Reference, (String, BTreeSet<Purpose>)>,
 }
+
+/// What a thing is to the cluster, and whether only for making its template.
+type Purpose = (Scope, bool);
 
 impl Needed {
     pub(super) fn new(spec: &Spec, linked: bool) -> Self {
@@ -34,13 +37,27 @@ impl Needed {
 
     pub(super) fn add(&mut self, reference: Option<&Reference>, path: &str, scope: Scope) {
         if let Some(reference) = reference {
-            let thing = self.things.entry(reference.clone()).or_insert_with(|| (path.to_owned(), BTreeSet::new()));
-            thing.1.insert(scope);
+            self.insert(reference, path, (scope, false));
         }
     }
 
-    fn of<'n>(&'n self, scopes: &'n BTreeSet<Scope>) -> impl Iterator<Item = &'static Need> + 'n {
-        scopes.iter().flat_map(move |scope| privileges::of(*scope, &self.when))
+    /// The same for what a template is made in.
+    pub(super) fn add_import(&mut self, reference: Option<&Reference>, path: &str, scope: Scope) {
+        if let Some(reference) = reference {
+            self.insert(reference, path, (scope, true));
+        }
+    }
+
+    fn insert(&mut self, reference: &Reference, path: &str, purpose: Purpose) {
+        let thing = self.things.entry(reference.clone()).or_insert_with(|| (path.to_owned(), BTreeSet::new()));
+        thing.1.insert(purpose);
+    }
+
+    fn of<'n>(&'n self, purposes: &'n BTreeSet<Purpose>) -> impl Iterator<Item = &'static Need> + 'n {
+        purposes.iter().flat_map(move |(scope, import)| {
+            let when = if *import { &[When::Import][..] } else { &self.when };
+            privileges::of(*scope, when).filter(move |need| !import || need.when == When::Import)
+        })
     }
 
     /// The question, all at once.

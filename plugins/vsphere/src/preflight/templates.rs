@@ -8,6 +8,7 @@ use super::capacity;
 use super::inventory::suggest;
 use super::search::Machines;
 use super::tags::{self, Tags};
+use crate::appliance::DISK_GIB;
 use crate::facts::MachineFacts;
 use crate::paths;
 use crate::rest::RestError;
@@ -21,7 +22,9 @@ const KIB_IN_GIB: i64 = 1 << 20;
 pub(super) struct Candidate {
     pub(super) reference: Option<Reference>,
     pub(super) path: String,
-    findings: Vec<Finding>,
+    /// Whether the create makes it.
+    pub(super) to_make: bool,
+    pub(super) findings: Vec<Finding>,
 }
 
 /// What there is to say about all templates.
@@ -56,7 +59,14 @@ fn by_name(machine: &Machine, machines: &Machines) -> Candidate {
         |code: &str, message: String| Finding::error(code, message).at(machine_ref(&machine.name), "spec.template");
     match meant.as_slice() {
         [(reference, path)] => {
-            Candidate { reference: Some((*reference).clone()), path: (*path).clone(), findings: vec![] }
+            Candidate { reference: Some((*reference).clone()), path: (*path).clone(), ..Candidate::default() }
+        }
+        [] if machine.appliance.is_some() => Candidate { path: given.clone(), to_make: true, ..Candidate::default() },
+        [] if given.trim().is_empty() => {
+            let message =
+                "No template is named, and the release has no Bottlerocket appliance to make one of".to_owned();
+            let remedy = "Import a template into the vCenter and name it in `template`";
+            Candidate { findings: vec![error("template-missing", message).remedy(remedy)], ..Candidate::default() }
         }
         [] => {
             let message =
@@ -81,8 +91,12 @@ fn by_name(machine: &Machine, machines: &Machines) -> Candidate {
 
 /// The paths of those that were found, each once.
 pub(super) fn paths(candidates: &[(String, Candidate)]) -> String {
-    let paths: BTreeSet<&str> =
-        candidates.iter().map(|(_, candidate)| candidate.path.as_str()).filter(|path| !path.is_empty()).collect();
+    let shown = |candidate: &Candidate| {
+        let path = candidate.path.clone();
+        if candidate.to_make { format!("{path} (the create imports it)") } else { path }
+    };
+    let paths: BTreeSet<String> =
+        candidates.iter().map(|(_, candidate)| shown(candidate)).filter(|path| !path.is_empty()).collect();
     paths.into_iter().collect::<Vec<_>>().join(", ")
 }
 
@@ -101,7 +115,12 @@ pub(super) fn check(
     for machine in &spec.machines {
         let Some((_, candidate)) = candidates.iter().find(|(name, _)| *name == machine.name) else { continue };
         checked.findings.extend(candidate.findings.iter().cloned());
-        let Some(reference) = &candidate.reference else { continue };
+        let Some(reference) = &candidate.reference else {
+            if candidate.to_make {
+                checked.machines.insert(machine.name.clone(), future(machine, &candidate.path));
+            }
+            continue;
+        };
         if let Ok(tags) = tags {
             checked.findings.extend(tags.of_template(input, spec, machine, reference, &candidate.path));
         }
@@ -112,6 +131,13 @@ pub(super) fn check(
         checked.machines.insert(machine.name.clone(), facts);
     }
     checked
+}
+
+/// What is known of a template that the create makes: it gets a snapshot, and the disk that Bottlerocket wants.
+fn future(machine: &Machine, path: &str) -> MachineFacts {
+    let disk_gib = machine.disk_gib.max(DISK_GIB);
+    let clone_mode = if disk_gib == DISK_GIB { "linkedClone" } else { "fullClone" };
+    MachineFacts { template: path.to_owned(), disk_gib, clone_mode: clone_mode.into(), ..MachineFacts::default() }
 }
 
 /// The template's disks in GiB, in the order of the virtual machine; the size and the mode of clones follow.

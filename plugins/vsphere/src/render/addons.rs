@@ -14,7 +14,7 @@ const RESOURCE_SET: &str = "addons.cluster.x-k8s.io/resource-set";
 const CLUSTER_NAME: &str = "cluster.x-k8s.io/cluster-name";
 
 pub(crate) fn addons(input: &Input) -> Result<Vec<Placed>, Failure> {
-    let spec = Spec::read(&input.documents)?;
+    let spec = Spec::of(input)?;
     let name = &input.cluster_name;
     let account = format!("{name}-cloud-controller-manager");
     let credentials = format!("{name}-cloud-provider-vsphere-credentials");

@@ -13,7 +13,7 @@ const GROUP: &str = "infrastructure.cluster.x-k8s.io";
 const MOVE: &str = "clusterctl.cluster.x-k8s.io/move";
 
 pub(crate) fn infrastructure(input: &Input) -> Result<InfrastructureObjects, Failure> {
-    let spec = Spec::read(&input.documents)?;
+    let spec = Spec::of(input)?;
     let datacenter = &spec.datacenter;
     let name = &input.cluster_name;
     let credentials = format!("{name}-vsphere-credentials");

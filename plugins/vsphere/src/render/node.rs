@@ -21,7 +21,7 @@ pub(crate) struct Nodes<'i> {
 
 impl<'i> Nodes<'i> {
     pub(crate) fn of(input: &'i Input) -> Result<Self, Failure> {
-        Ok(Self { input, spec: Spec::read(&input.documents)? })
+        Ok(Self { input, spec: Spec::of(input)? })
     }
 
     pub(crate) fn node(&self, role: &Role) -> Result<NodeContribution, Failure> {

@@ -11,7 +11,7 @@ use crate::spec::Spec;
 const IN_PLACE: [&str; 2] = ["spec.template.spec.server", "spec.template.spec.thumbprint"];
 
 pub(crate) fn templates(input: &Input) -> Result<Vec<MachineTemplate>, Failure> {
-    let spec = Spec::read(&input.documents)?;
+    let spec = Spec::of(input)?;
     let facts = Facts::of(input)?;
     spec.groups
         .iter()

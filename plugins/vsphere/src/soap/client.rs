@@ -5,13 +5,14 @@ use std::cell::RefCell;
 use kedge_sdk::prelude::*;
 use kedge_sdk::{EndpointError, Response};
 
-use super::envelope::{self, Call, Walk, Wanted};
+use super::envelope::{self, Call, Wanted};
 use super::properties::{self, Found, Reference};
 use super::reply::{self, Fault, SoapError};
 use super::xml::Element;
 use crate::{clock, wire};
 
 const NOT_AUTHENTICATED: &str = "NotAuthenticated";
+const NOT_FOUND: &str = "ManagedObjectNotFound";
 
 /// What a vCenter says about itself before anybody is logged in.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -36,9 +37,21 @@ pub(crate) struct Client<'e> {
     session_manager: Reference,
     property_collector: Reference,
     search_index: Reference,
+    view_manager: Reference,
     pub(crate) authorization_manager: Reference,
     pub(crate) license_manager: Reference,
     session: RefCell<Session>,
+}
+
+/// A look at everything of some types below an object, and at some objects more.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Survey<'s> {
+    pub(crate) from: &'s Reference,
+    pub(crate) kinds: &'s [&'s str],
+    pub(crate) more: &'s [Reference],
+    pub(crate) wanted: Wanted<'s>,
+    /// How many objects are to come at once; 0 leaves that to the server.
+    pub(crate) most: usize,
 }
 
 /// Who is logged in, and how often.
@@ -78,6 +91,7 @@ impl<'e> Client<'e> {
             session_manager: service("sessionManager")?,
             property_collector: service("propertyCollector")?,
             search_index: optional("searchIndex"),
+            view_manager: optional("viewManager"),
             authorization_manager: optional("authorizationManager"),
             license_manager: optional("licenseManager"),
             session: RefCell::default(),
@@ -109,9 +123,37 @@ impl<'e> Client<'e> {
         }
     }
 
-    /// The question for everything of some types below an object, at most so many objects at once.
-    pub(crate) fn walk(&self, from: &Reference, walk: Walk, wanted: Wanted<'_>, most: usize) -> Call {
-        envelope::walk(&self.property_collector, from, walk, wanted, most)
+    /// What makes the view that a survey needs. It goes with the session.
+    pub(crate) fn view_for(&self, survey: Survey<'_>) -> Call {
+        envelope::create_view(&self.view_manager, survey.from, survey.kinds)
+    }
+
+    /// The question for what such a view shows, from the answer to that.
+    pub(crate) fn survey(&self, view: &Element, survey: Survey<'_>) -> Result<Call, SoapError> {
+        let view = view
+            .child("returnval")
+            .and_then(Reference::read)
+            .ok_or_else(|| SoapError::Reply("it returned no view".into()))?;
+        Ok(envelope::view(&self.property_collector, &view, survey.more, survey.wanted, survey.most))
+    }
+
+    /// Reads what came back for it: the first page. The view is made again if it went with a session that ended.
+    pub(crate) fn surveyed(
+        &self,
+        sent: Result<Response, EndpointError>,
+        call: &Call,
+        survey: Survey<'_>,
+    ) -> Result<Element, SoapError> {
+        match self.read(sent, call) {
+            Err(SoapError::Fault(fault)) if fault.kind == NOT_FOUND => self.look(survey),
+            answer => answer,
+        }
+    }
+
+    /// All of that, one after the other.
+    pub(crate) fn look(&self, survey: Survey<'_>) -> Result<Element, SoapError> {
+        let view = self.ask(&self.view_for(survey))?;
+        self.ask(&self.survey(&view, survey)?)
     }
 
     /// The question for properties of some objects.
@@ -177,24 +219,51 @@ impl<'e> Client<'e> {
 
     /// Reads what came back for a call. A session that ended midway is opened again, once, and the call repeated.
     pub(crate) fn read(&self, sent: Result<Response, EndpointError>, call: &Call) -> Result<Element, SoapError> {
-        let answer = read(sent, call);
-        let lost = matches!(&answer, Err(SoapError::Fault(fault)) if fault.kind == NOT_AUTHENTICATED);
-        let (username, password) = {
-            let mut session = self.session.borrow_mut();
-            if !lost || session.lost || session.username.is_empty() {
-                return answer;
-            }
-            session.lost = true;
-            (session.username.clone(), session.password.clone())
-        };
-        self.login(&username, &password)?;
-        read(wire::ask(self.endpoint, &call.request), call)
+        self.read_or(sent, call, || call.clone())
     }
 
-    /// The objects at some paths of the inventory, in their order; none where a path leads nowhere.
+    /// The same for a call that names the session: it has to be made anew.
+    pub(crate) fn read_or(
+        &self,
+        sent: Result<Response, EndpointError>,
+        call: &Call,
+        again: impl FnOnce() -> Call,
+    ) -> Result<Element, SoapError> {
+        let answer = read(sent, call);
+        let lost = matches!(&answer, Err(SoapError::Fault(fault)) if fault.kind == NOT_AUTHENTICATED);
+        let (username, password, first) = {
+            let mut session = self.session.borrow_mut();
+            if !lost || session.username.is_empty() {
+                return answer;
+            }
+            let first = !std::mem::replace(&mut session.lost, true);
+            (session.username.clone(), session.password.clone(), first)
+        };
+        // What was asked beside the question that found it out is asked again in the new session.
+        if first {
+            self.login(&username, &password)?;
+        }
+        let call = again();
+        read(wire::ask(self.endpoint, &call.request), &call)
+    }
+
+    /// The question for the object at a path of the inventory.
+    pub(crate) fn find_at(&self, path: &str) -> Call {
+        envelope::find_by_inventory_path(&self.search_index, path)
+    }
+
+    /// Reads the answer to it; none where the path leads nowhere.
+    pub(crate) fn found(
+        &self,
+        sent: Result<Response, EndpointError>,
+        call: &Call,
+    ) -> Result<Option<Reference>, SoapError> {
+        Ok(self.read(sent, call)?.child("returnval").and_then(Reference::read))
+    }
+
+    /// The objects at some paths of the inventory, in their order.
     pub(crate) fn find(&self, paths: &[&str]) -> Vec<Result<Option<Reference>, SoapError>> {
-        let calls: Vec<Call> =
-            paths.iter().map(|path| envelope::find_by_inventory_path(&self.search_index, path)).collect();
+        let calls: Vec<Call> = paths.iter().map(|path| self.find_at(path)).collect();
         self.references(&calls)
     }
 
@@ -208,8 +277,7 @@ impl<'e> Client<'e> {
     fn references(&self, calls: &[Call]) -> Vec<Result<Option<Reference>, SoapError>> {
         let requests: Vec<Request> = calls.iter().map(|call| call.request.clone()).collect();
         let sent = wire::ask_all(self.endpoint, &requests);
-        let answers = sent.into_iter().zip(calls).map(|(sent, call)| self.read(sent, call));
-        answers.map(|answer| Ok(answer?.child("returnval").and_then(Reference::read))).collect()
+        sent.into_iter().zip(calls).map(|(sent, call)| self.found(sent, call)).collect()
     }
 
     /// The first page of a retrieval, and the token for the rest.

@@ -67,66 +67,43 @@ fn property_sets(wanted: Wanted<'_>) -> String {
     wanted.iter().map(set).collect()
 }
 
-/// A way from objects of a type, along a property, and the ways that go on from there.
-type Way<'w> = (&'w str, &'w str, &'w str, &'w [&'w str]);
-
-/// Down from a folder or a datacenter to everything but what belongs to single hosts and machines. Types stand for
-/// their subtypes: a cluster is a `ComputeResource`, a vApp a `ResourcePool`, a datastore cluster a `Folder`.
-const INVENTORY: &[Way<'_>] = &[
-    ("folder", "Folder", "childEntity", &["folder", "machines", "hosts", "networks", "datastores", "pools", "pool"]),
-    ("machines", "Datacenter", "vmFolder", &["folder"]),
-    ("hosts", "Datacenter", "hostFolder", &["folder"]),
-    ("networks", "Datacenter", "networkFolder", &["folder"]),
-    ("datastores", "Datacenter", "datastoreFolder", &["folder"]),
-    ("pools", "ComputeResource", "resourcePool", &["pool"]),
-    ("pool", "ResourcePool", "resourcePool", &["pool"]),
-];
-/// The same for virtual machines alone.
-const MACHINES: &[Way<'_>] = &[
-    ("folder", "Folder", "childEntity", &["folder", "machines"]),
-    ("machines", "Datacenter", "vmFolder", &["folder"]),
-];
-
-/// Which objects a walk down the inventory is to find.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Walk {
-    Inventory,
-    Machines,
+/// Makes a view: a list that the server keeps of everything of some types below an object. A server fills it without
+/// looking at each object that is not wanted, of which there may be thousands.
+pub(super) fn create_view(manager: &Reference, from: &Reference, kinds: &[&str]) -> Call {
+    let kinds: String = kinds.iter().flat_map(|kind| ["<type>", kind, "</type>"]).collect();
+    let arguments = format!("{}{kinds}<recursive>true</recursive>", from.as_element("container"));
+    call("CreateContainerView", manager, &arguments)
 }
 
-fn ways(walk: Walk) -> String {
-    let ways = match walk {
-        Walk::Inventory => INVENTORY,
-        Walk::Machines => MACHINES,
-    };
-    let way = |(name, kind, path, next): &Way<'_>| {
-        let next: String = next.iter().flat_map(|name| ["<selectSet><name>", name, "</name></selectSet>"]).collect();
-        format!(
-            "<selectSet xsi:type=\"TraversalSpec\"><name>{name}</name><type>{kind}</type><path>{path}</path>\
-             <skip>false</skip>{next}</selectSet>"
-        )
-    };
-    ways.iter().map(way).collect()
-}
-
-/// Properties of everything below an object, `most` objects at a time; 0 leaves that to the server.
-pub(super) fn walk(collector: &Reference, from: &Reference, walk: Walk, wanted: Wanted<'_>, most: usize) -> Call {
+/// Properties of what a view shows and of some objects more, `most` objects at a time; 0 leaves that to the server.
+pub(super) fn view(
+    collector: &Reference,
+    view: &Reference,
+    more: &[Reference],
+    wanted: Wanted<'_>,
+    most: usize,
+) -> Call {
     let most = if most == 0 { String::new() } else { format!("<maxObjects>{most}</maxObjects>") };
     let arguments = format!(
-        "<specSet>{}<objectSet>{}<skip>true</skip>{}</objectSet></specSet><options>{most}</options>",
+        "<specSet>{}<objectSet>{}<skip>true</skip><selectSet xsi:type=\"TraversalSpec\"><name>view</name>\
+         <type>ContainerView</type><path>view</path><skip>false</skip></selectSet></objectSet>{}</specSet>\
+         <options>{most}</options>",
         property_sets(wanted),
-        from.as_element("obj"),
-        ways(walk),
+        view.as_element("obj"),
+        object_sets(more),
     );
     call("RetrievePropertiesEx", collector, &arguments)
 }
 
-pub(super) fn retrieve_properties(collector: &Reference, objects: &[Reference], wanted: Wanted<'_>) -> Call {
-    let objects: String = objects
+fn object_sets(objects: &[Reference]) -> String {
+    objects
         .iter()
         .flat_map(|object| ["<objectSet>".to_owned(), object.as_element("obj"), "</objectSet>".to_owned()])
-        .collect();
-    let arguments = format!("<specSet>{}{objects}</specSet><options/>", property_sets(wanted));
+        .collect()
+}
+
+pub(super) fn retrieve_properties(collector: &Reference, objects: &[Reference], wanted: Wanted<'_>) -> Call {
+    let arguments = format!("<specSet>{}{}</specSet><options/>", property_sets(wanted), object_sets(objects));
     call("RetrievePropertiesEx", collector, &arguments)
 }
 
@@ -238,8 +215,8 @@ mod tests {
         for request in [
             retrieve_service_content(),
             logout(&reference),
-            walk(&reference, &reference, Walk::Inventory, &[("Folder", &["name", "parent"])], 100),
-            walk(&reference, &reference, Walk::Machines, &[("VirtualMachine", &["name"])], 0),
+            create_view(&reference, &reference, &["Folder"]),
+            view(&reference, &reference, std::slice::from_ref(&reference), &[("VirtualMachine", &["name"])], 100),
             find_child(&reference, &reference, "a<b"),
             has_privileges(&reference, std::slice::from_ref(&reference), "52<", &["Network.Assign"]),
             entity_permissions(&reference, &reference),

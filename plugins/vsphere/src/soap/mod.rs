@@ -9,7 +9,8 @@ mod properties;
 pub(crate) mod reply;
 pub(crate) mod xml;
 
-pub(crate) use envelope::{Call, Walk};
+pub(crate) use client::Survey;
+pub(crate) use envelope::Call;
 pub(crate) use properties::{Found, Reference};
 pub(crate) use reply::SoapError;
 pub(crate) use xml::Element;

@@ -384,7 +384,23 @@ pub(super) fn compared(answer: Vec<upgrade::Compared>) -> Answer<Vec<Compared>> 
 }
 
 /// Arguments that the host takes itself.
-const RESERVED: [&str; 8] = ["filename", "output", "plugin", "lab", "dry-run", "insecure", "thumbprint", "help"];
+const RESERVED: [&str; 15] = [
+    "filename",
+    "output",
+    "plugin",
+    "policy",
+    "allow-address",
+    "audit",
+    "record",
+    "yes",
+    "isolate",
+    "otlp",
+    "lab",
+    "dry-run",
+    "insecure",
+    "thumbprint",
+    "help",
+];
 
 /// A name that a command line can have.
 fn is_name(name: &str) -> bool {
