@@ -48,7 +48,7 @@ async fn every_field_is_in_a_spec() {
             if used.contains(&field) {
                 continue;
             }
-            match WITHOUT.iter().find(|(known, _)| field == *known || field.starts_with(&format!("{known}."))) {
+            match WITHOUT.iter().find(|(known, _)| field.starts_with(known)) {
                 Some((known, _)) => drop(excused.insert(*known)),
                 None => missing.push(field),
             }
