@@ -115,14 +115,14 @@ impl Server {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let (head, body) = request.into_parts();
-        let body = body.collect().await.map(|b| b.to_bytes()).unwrap_or_default();
-        let path = head.uri.path().to_owned();
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let path = parts.uri.path().to_owned();
         let mut held = self.held.lock().unwrap();
-        held.asked.push(format!("{} {path}", head.method));
-        let reply = |status: StatusCode| Response::builder().status(status);
-        let empty = Full::<Bytes>::default;
-        let given = head.headers.get("authorization").and_then(|v| v.to_str().ok()).unwrap_or_default();
+        held.asked.push(format!("{} {path}", parts.method));
+        let respond = |status: StatusCode| Response::builder().status(status);
+        let empty = || Full::new(Bytes::new());
+        let given = parts.headers.get("authorization").and_then(|v| v.to_str().ok()).unwrap_or_default();
         let basic = |user: &str, password: &str| {
             format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")))
         };
@@ -130,16 +130,16 @@ impl Server {
             Door::Open => {}
             Door::Basic(user, password) if given == basic(&user, &password) => {}
             Door::Basic(..) => {
-                let wants = reply(StatusCode::UNAUTHORIZED).header("www-authenticate", "Basic realm=\"registry\"");
+                let wants = respond(StatusCode::UNAUTHORIZED).header("www-authenticate", "Basic realm=\"registry\"");
                 let body = r#"{"errors":[{"code":"UNAUTHORIZED","message":"who are you?"}]}"#;
                 return wants.body(Full::new(Bytes::from(body))).unwrap();
             }
             Door::Bearer(user, password) if path == "/token" => {
-                let query = head.uri.query().unwrap_or_default();
+                let query = parts.uri.query().unwrap_or_default();
                 return if given == basic(&user, &password) && query.contains("scope=repository%3Aacme%2F") {
-                    reply(StatusCode::OK).body(Full::new(Bytes::from(r#"{"token":"pass"}"#))).unwrap()
+                    respond(StatusCode::OK).body(Full::new(Bytes::from(r#"{"token":"pass"}"#))).unwrap()
                 } else {
-                    reply(StatusCode::UNAUTHORIZED).body(empty()).unwrap()
+                    respond(StatusCode::UNAUTHORIZED).body(empty()).unwrap()
                 };
             }
             Door::Bearer(..) if given == "Bearer pass" => {}
@@ -149,20 +149,20 @@ impl Server {
                     _ => format!("http://{}/token", self.address),
                 };
                 let wants = format!("Bearer realm=\"{realm}\",service=\"registry\"");
-                return reply(StatusCode::UNAUTHORIZED).header("www-authenticate", wants).body(empty()).unwrap();
+                return respond(StatusCode::UNAUTHORIZED).header("www-authenticate", wants).body(empty()).unwrap();
             }
         }
         let last = path.rsplit('/').next().unwrap_or_default().to_owned();
         if path.contains("/blobs/uploads/") {
-            let query = head.uri.query().unwrap_or_default();
+            let query = parts.uri.query().unwrap_or_default();
             let digest = query.split('&').find_map(|q| q.strip_prefix("digest=")).map(|d| d.replace("%3A", ":"));
-            return match (head.method, digest) {
+            return match (parts.method, digest) {
                 (Method::PUT, Some(digest)) if digest == sha(&body) => {
                     held.blobs.insert(digest, body.to_vec());
-                    reply(StatusCode::CREATED).header("location", "/v2/done").body(empty()).unwrap()
+                    respond(StatusCode::CREATED).header("location", "/v2/done").body(empty()).unwrap()
                 }
-                (Method::PUT, _) => reply(StatusCode::BAD_REQUEST).body(empty()).unwrap(),
-                _ => reply(StatusCode::ACCEPTED)
+                (Method::PUT, _) => respond(StatusCode::BAD_REQUEST).body(empty()).unwrap(),
+                _ => respond(StatusCode::ACCEPTED)
                     .header("location", format!("{path}upload-1?state=x"))
                     .body(empty())
                     .unwrap(),
@@ -170,31 +170,31 @@ impl Server {
         }
         if path.contains("/blobs/") {
             let Some(blob) = held.blobs.get(&last) else {
-                return reply(StatusCode::NOT_FOUND).body(empty()).unwrap();
+                return respond(StatusCode::NOT_FOUND).body(empty()).unwrap();
             };
             let mut blob = blob.clone();
             match held.lie {
                 Some(Lie::OtherBlob) => *blob.last_mut().unwrap() ^= 1,
-                Some(Lie::LongerBlob) => blob.resize(blob.len() + 100_000, 0),
+                Some(Lie::LongerBlob) => blob.extend_from_slice(&[0; 100_000]),
                 Some(Lie::Redirects) => {
-                    return reply(StatusCode::FOUND).header("location", path).body(empty()).unwrap();
+                    return respond(StatusCode::FOUND).header("location", path).body(empty()).unwrap();
                 }
                 _ => {}
             }
-            return reply(StatusCode::OK).body(Full::new(blob.into())).unwrap();
+            return respond(StatusCode::OK).body(Full::new(blob.into())).unwrap();
         }
         if path.contains("/referrers/") {
-            return reply(StatusCode::NOT_FOUND).body(empty()).unwrap();
+            return respond(StatusCode::NOT_FOUND).body(empty()).unwrap();
         }
-        if head.method == Method::PUT {
+        if parts.method == Method::PUT {
             let digest = sha(&body);
             held.manifests.insert(last, body.to_vec());
             held.manifests.insert(digest.clone(), body.to_vec());
-            return reply(StatusCode::CREATED).header("location", path).body(empty()).unwrap();
+            return respond(StatusCode::CREATED).header("location", path).body(empty()).unwrap();
         }
         let Some(manifest) = held.manifests.get(&last) else {
             let body = r#"{"errors":[{"code":"MANIFEST_UNKNOWN","message":"manifest unknown"}]}"#;
-            return reply(StatusCode::NOT_FOUND).body(Full::new(Bytes::from(body))).unwrap();
+            return respond(StatusCode::NOT_FOUND).body(Full::new(Bytes::from(body))).unwrap();
         };
         let text = String::from_utf8(manifest.clone()).unwrap();
         let text = match held.lie {
@@ -209,7 +209,7 @@ impl Server {
             Some(Lie::EndlessManifest) => " ".repeat(8 << 20),
             _ => text,
         };
-        reply(StatusCode::OK)
+        respond(StatusCode::OK)
             .header("content-type", "application/vnd.oci.image.manifest.v1+json")
             .body(Full::new(text.into()))
             .unwrap()
