@@ -1,5 +1,6 @@
 //! `kedge PROVIDER COMMAND …`: the arguments are the plugin's, the parser is made of its description.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -91,7 +92,7 @@ fn plugins_of(words: &[OsString]) -> Result<PluginSource, Failure> {
         if !["--plugin", "--policy", "--allow-address", "--audit", "--record", "--isolate"].contains(&flag) {
             continue;
         }
-        let Some(value) = value.map(str::to_owned).or_else(|| words.next().map(|w| w.into_owned())) else { break };
+        let Some(value) = value.map(str::to_owned).or_else(|| words.next().map(Cow::into_owned)) else { break };
         match flag {
             "--plugin" => plugins.plugin.push(PathBuf::from(value)),
             "--policy" => plugins.policy.push(PathBuf::from(value)),
@@ -100,7 +101,7 @@ fn plugins_of(words: &[OsString]) -> Result<PluginSource, Failure> {
             // What it can't be is told when all of it is read.
             "--isolate" => plugins.isolate = Isolate::from_str(&value, true).ok(),
             _ => {
-                let range = value.parse();
+                let range = value.parse::<ipnet::IpNet>();
                 plugins.allow_address.push(range.map_err(|e| {
                     Failure::usage(format!("`{value}` is no range of addresses: {e}"), "give one like `127.0.0.1/32`")
                 })?);

@@ -170,8 +170,8 @@ impl Session for Remote {
         self.ask("machines.templates", json!({"input": input})).await
     }
 
-    async fn node(&mut self, input: &ProviderInput, role: &Role) -> Answer<NodeContribution> {
-        self.ask("machines.node", json!({"input": input, "role": role})).await
+    async fn nodes(&mut self, input: &ProviderInput, roles: &[Role]) -> Answer<Vec<NodeContribution>> {
+        self.ask("machines.nodes", json!({"input": input, "roles": roles})).await
     }
 
     async fn infrastructure(&mut self, input: &ProviderInput) -> Answer<InfrastructureObjects> {
