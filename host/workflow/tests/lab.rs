@@ -480,9 +480,7 @@ async fn a_cluster_says_itself_what_a_spec_would_change() {
     let group = &api.list(&deployments, None, None).await.unwrap()[0];
     let group = group["metadata"]["name"].as_str().unwrap();
     let id = kedge_cluster_api::ObjectId::namespaced(deployments, kedge_cluster_api::NAMESPACE, group);
-    api.patch(&id, &serde_json::json!({"spec": {"template": {"spec": {"deletion": {"order": "Newest"}}}}}))
-        .await
-        .unwrap();
+    api.patch(&id, &serde_json::json!({"metadata": {"annotations": {"example.com/theirs": "1"}}})).await.unwrap();
     api.patch(&id, &serde_json::json!({"spec": {"replicas": 7}})).await.unwrap();
     let drifted = live(&options).await.difference;
     let fields: Vec<_> = drifted.changed.iter().flat_map(|c| c.fields.iter().map(|f| f.path.as_str())).collect();
