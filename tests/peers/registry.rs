@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 use crate::harness::Sandbox;
-use crate::{fails, peer, skipped, succeeds};
+use crate::{peer, skipped, succeeds};
 
 /// The password of `me`, in the registry's own form.
 const PASSWORD: &str = "hunter2hunter2";

@@ -57,7 +57,13 @@ const SILENT: &[(&str, &str)] = &[
     ("Cluster spec.controlPlaneConfiguration.kubeletConfiguration.kind", "is no setting"),
     ("Cluster spec.workerNodeGroupConfigurations[].kubeletConfiguration.kind", "is no setting"),
     ("Cluster spec.machineHealthCheck.*", "where every group has its own"),
-    ("AWSIamConfig spec.*", "goes to the authenticator"),
+    ("Cluster spec.bundlesRef.*", "is not used, as with EKS Anywhere"),
+    ("Cluster spec.licenseToken", "is for the check of the release"),
+    ("Cluster spec.gitOpsRef.*", "finds the document"),
+    ("FluxConfig *", "goes to Flux"),
+    ("GitOpsConfig *", "goes to Flux"),
+    ("Cluster metadata.labels.*", "stay with the document"),
+    ("Cluster metadata.annotations.*", "stay with the document"),
     ("OIDCConfig metadata.name", "finds the document"),
     ("AWSIamConfig metadata.name", "finds the document"),
     ("VSphereMachineConfig metadata.name", "finds the document"),
@@ -124,6 +130,6 @@ fn fits(known: &str, field: &str) -> bool {
     let (kind, path) = known.split_once(' ').unwrap();
     let (own_kind, own_path) = field.split_once(' ').unwrap();
     let same_kind = if kind == "*" { own_kind != "Cluster" } else { kind == own_kind };
-    let same_path = path.strip_suffix(".*").map_or(path == own_path, |start| own_path.starts_with(start));
+    let same_path = path == "*" || path.strip_suffix(".*").map_or(path == own_path, |start| own_path.starts_with(start));
     same_kind && same_path
 }

@@ -104,7 +104,9 @@ pub(crate) fn plugin_rules(plugins: &PluginSource, printer: &Printer) -> Result<
     let trail = Arc::new(Trail::default());
     if let Some(file) = &plugins.audit {
         let notice = trail.write_to(file).map_err(|e| Failure::plugin(&e))?;
-        notice.into_iter().for_each(|said| printer.warning(&said));
+        if let Some(said) = notice {
+            printer.warning(&said);
+        }
     }
     let recorder = plugins.record.as_ref().map(Recorder::create).transpose().map_err(|e| Failure::plugin(&e))?;
     Ok(Rules {

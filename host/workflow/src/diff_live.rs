@@ -42,8 +42,9 @@ pub(crate) async fn compared(
         let put = |object: Value| Rendered { object, ..rendered.clone() };
         let live = api.get(&id).await?;
         known.insert(key(&rendered.object));
-        if is_secret(&rendered.object) {
-            // Its values are not told, so that only whether it is there can be.
+        if is_bare(&rendered.object) {
+            // The values of a Secret are not told, and a namespace is made by more than one manifest: whether they are there
+            // is all that counts.
             is.objects.extend(live.map(|_| put(bare(&rendered.object))));
             would.objects.push(put(bare(&rendered.object)));
             continue;
@@ -120,8 +121,9 @@ fn key(object: &Value) -> String {
     format!("{} {}/{}", text("/kind"), text("/metadata/namespace"), text("/metadata/name"))
 }
 
-fn is_secret(object: &Value) -> bool {
-    object.get("kind").is_some_and(|kind| kind == "Secret")
+/// Whether only the existence of an object is compared.
+fn is_bare(object: &Value) -> bool {
+    object.get("kind").is_some_and(|kind| kind == "Secret" || kind == "Namespace")
 }
 
 /// An object without its content.
@@ -154,6 +156,6 @@ mod tests {
         let live = json!({"kind": "A", "metadata": {"name": "a", "uid": "1", "labels": {"b": "c"}}, "status": {"x": 1}, "spec": 2});
         assert_eq!(without_own(live), json!({"kind": "A", "metadata": {"name": "a", "labels": {"b": "c"}}, "spec": 2}));
         let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "s", "namespace": "n"}, "stringData": {"p": "v"}});
-        assert!(is_secret(&secret) && !bare(&secret).to_string().contains("stringData"));
+        assert!(is_bare(&secret) && !bare(&secret).to_string().contains("stringData"));
     }
 }

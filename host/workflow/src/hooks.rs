@@ -59,7 +59,9 @@ impl Step<Run> for Hooked {
         let facts = run.journal.records().facts().map_or_else(|| json!({}), |(facts, _): (&Value, _)| facts.clone());
         let input = run.prepared.input(&facts);
         let notice = run.options.plugin_rules.trail.write_to(&run.folder.path_of(AUDIT)).map_err(failed)?;
-        notice.into_iter().for_each(|said| run.reporter.warning(said));
+        if let Some(said) = notice {
+            run.reporter.warning(said);
+        }
         let environment = run.prepared.environment(&run.options, Arc::clone(&run.secrets)).map_err(from_workflow)?;
         plugin.lifecycle_before(self.id(), &input, &environment).await.map_err(failed)?;
         self.0.work(run).await?;

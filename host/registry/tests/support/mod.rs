@@ -115,14 +115,14 @@ impl Server {
     }
 
     async fn answer(&self, request: Request<Incoming>) -> Response<Full<Bytes>> {
-        let (head, body) = request.into_parts();
-        let body = body.collect().await.map(|b| b.to_bytes()).unwrap_or_default();
-        let path = head.uri.path().to_owned();
+        let (parts, body) = request.into_parts();
+        let body = body.collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+        let path = parts.uri.path().to_owned();
         let mut held = self.held.lock().unwrap();
-        held.asked.push(format!("{} {path}", head.method));
+        held.asked.push(format!("{} {path}", parts.method));
         let respond = |status: StatusCode| Response::builder().status(status);
         let empty = || Full::new(Bytes::new());
-        let given = head.headers.get("authorization").and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let given = parts.headers.get("authorization").and_then(|v| v.to_str().ok()).unwrap_or_default();
         let basic = |user: &str, password: &str| {
             format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}")))
         };
@@ -135,7 +135,7 @@ impl Server {
                 return wants.body(Full::new(Bytes::from(body))).unwrap();
             }
             Door::Bearer(user, password) if path == "/token" => {
-                let query = head.uri.query().unwrap_or_default();
+                let query = parts.uri.query().unwrap_or_default();
                 return if given == basic(&user, &password) && query.contains("scope=repository%3Aacme%2F") {
                     respond(StatusCode::OK).body(Full::new(Bytes::from(r#"{"token":"pass"}"#))).unwrap()
                 } else {
@@ -154,9 +154,9 @@ impl Server {
         }
         let last = path.rsplit('/').next().unwrap_or_default().to_owned();
         if path.contains("/blobs/uploads/") {
-            let query = head.uri.query().unwrap_or_default();
+            let query = parts.uri.query().unwrap_or_default();
             let digest = query.split('&').find_map(|q| q.strip_prefix("digest=")).map(|d| d.replace("%3A", ":"));
-            return match (head.method, digest) {
+            return match (parts.method, digest) {
                 (Method::PUT, Some(digest)) if digest == sha(&body) => {
                     held.blobs.insert(digest, body.to_vec());
                     respond(StatusCode::CREATED).header("location", "/v2/done").body(empty()).unwrap()
@@ -186,7 +186,7 @@ impl Server {
         if path.contains("/referrers/") {
             return respond(StatusCode::NOT_FOUND).body(empty()).unwrap();
         }
-        if head.method == Method::PUT {
+        if parts.method == Method::PUT {
             let digest = sha(&body);
             held.manifests.insert(last, body.to_vec());
             held.manifests.insert(digest.clone(), body.to_vec());

@@ -39,7 +39,9 @@ impl Step<Run> for SetupValidate {
         let (name, records) = (&run.prepared.description().name, run.journal.records());
         let trail = &run.options.plugin_rules.trail;
         let notice = trail.write_to(&run.folder.path_of(AUDIT)).map_err(|e| run.refuse(plugin_error(name, e)))?;
-        notice.into_iter().for_each(|said| run.reporter.warning(said));
+        if let Some(said) = notice {
+            run.reporter.warning(said);
+        }
         let environment =
             run.prepared.environment(&run.options, Arc::clone(&run.secrets)).map_err(|e| run.refuse(e))?;
         let ground = run.ground();
