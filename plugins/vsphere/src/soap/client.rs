@@ -145,7 +145,14 @@ impl<'e> Client<'e> {
         survey: Survey<'_>,
     ) -> Result<Element, SoapError> {
         match self.read(sent, call) {
-            Err(SoapError::Fault(fault)) if fault.kind == NOT_FOUND => self.look(survey),
+            Err(SoapError::Fault(fault)) if fault.kind == NOT_FOUND => match self.look(survey) {
+                // It went again: no session lasts long enough here.
+                Err(SoapError::Fault(fault)) if fault.kind == NOT_FOUND => {
+                    let message = "The session does not last.".to_owned();
+                    Err(SoapError::Fault(Fault { kind: NOT_AUTHENTICATED.to_owned(), message }))
+                }
+                answer => answer,
+            },
             answer => answer,
         }
     }
