@@ -130,6 +130,7 @@ fn fits(known: &str, field: &str) -> bool {
     let (kind, path) = known.split_once(' ').unwrap();
     let (own_kind, own_path) = field.split_once(' ').unwrap();
     let same_kind = if kind == "*" { own_kind != "Cluster" } else { kind == own_kind };
-    let same_path = path == "*" || path.strip_suffix(".*").map_or(path == own_path, |start| own_path.starts_with(start));
+    let same_path =
+        path == "*" || path.strip_suffix(".*").map_or(path == own_path, |start| own_path.starts_with(start));
     same_kind && same_path
 }
