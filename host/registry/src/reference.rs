@@ -112,7 +112,8 @@ pub(crate) fn is_host(text: &str) -> bool {
         let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
         let parsed = format!("{}{port}", url.host_str().unwrap_or_default());
         // What a parser understands otherwise (user names, encodings, other spellings of addresses) is none.
-        parsed == text || format!("{parsed}:443") == text
+        let same = parsed == text || format!("{parsed}:443") == text;
+        same && !parsed.split('.').any(str::is_empty)
     })
 }
 
@@ -193,6 +194,7 @@ mod tests {
             ("registry.example:99999/lab:1", "host"),
             ("0x7f.1:5000/lab:1", "host"),
             ("registry.example%2f/lab:1", "host"),
+            ("../lab:1", "host"),
             ("", "no registry"),
         ] {
             let error = parse(text).unwrap_err();
