@@ -108,7 +108,10 @@ fn killed_at_each_line_a_create_goes_on() {
         let attempt = Attempt::new();
         assert!(attempt.killed_after_lines(line), "the create ended before line {line}");
         let ran = attempt.create().expect(0);
-        assert!(ran.stdout.ends_with("🎉 Cluster created!\n"), "after line {line}:\n{}\n{}", ran.stdout, ran.stderr);
+        // After its last step but one a create can be through before the signal reaches it.
+        let through = line + 1 == lines && ran.stderr.contains("was created before");
+        let goes_on = ran.stdout.ends_with("🎉 Cluster created!\n");
+        assert!(through || goes_on, "after line {line}:\n{}\n{}", ran.stdout, ran.stderr);
         assert_eq!(attempt.shape(), shape, "killed after line {line}");
         assert!(attempt.bootstrap_is_gone(), "killed after line {line}");
     }

@@ -262,11 +262,14 @@ pub(super) const SPECS: &[Case] = &[
         &["sometimes", "always"],
     ),
     case(
-        "a field that is not honoured yet",
+        "a field that no new cluster can have",
         DOCKER,
-        &[("  kubernetesVersion:", "  packages: {cronjob: {tag: v1}}\n  kubernetesVersion:")],
-        "cronjob",
-        &["spec.packages.cronjob", "not supported"],
+        &[(
+            "  kubernetesVersion:",
+            "  etcdEncryption: [{providers: [{kms: {name: k, socketListenAddress: 'unix:///var/run/k.sock'}}], resources: [secrets]}]\n  kubernetesVersion:",
+        )],
+        "etcdEncryption",
+        &["spec.etcdEncryption", "KMS plugin"],
     ),
     case(
         "a label that is none",
