@@ -175,7 +175,7 @@ impl Server {
             let mut blob = blob.clone();
             match held.lie {
                 Some(Lie::OtherBlob) => *blob.last_mut().unwrap() ^= 1,
-                Some(Lie::LongerBlob) => blob.extend_from_slice(&[0; 100_000]),
+                Some(Lie::LongerBlob) => blob.resize(blob.len() + 100_000, 0),
                 Some(Lie::Redirects) => {
                     return respond(StatusCode::FOUND).header("location", path).body(empty()).unwrap();
                 }
