@@ -98,7 +98,12 @@ async fn templates(
         if let Some(template) = api.get(&id).await?
             && known.insert(key(&template))
         {
-            is.objects.push(there(without_own(template)));
+            let mut template = without_own(template);
+            // Nothing is rendered into a template's annotations: those that are there, a move wrote or somebody else.
+            if let Some(metadata) = template.get_mut("metadata").and_then(Value::as_object_mut) {
+                metadata.shift_remove("annotations");
+            }
+            is.objects.push(there(template));
         }
     }
     Ok(())
